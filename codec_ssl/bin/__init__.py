@@ -1,0 +1,1 @@
+"""Command lines: one verb a module. They parse, call the package and set the exit code."""

@@ -1,0 +1,1 @@
+"""Evaluation of representations: clustering quality and linear probes by layer."""

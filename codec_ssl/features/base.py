@@ -1,0 +1,71 @@
+"""What every speech encoder promises.
+
+Letters: B batch, T frames, N samples, Q codebooks, D width.
+"""
+
+from abc import ABC, abstractmethod
+from collections.abc import Sequence
+from typing import Literal
+
+import torch
+from torch import Tensor
+
+from codec_ssl.errors import ConfigError
+
+
+class SpeechEncoder(ABC):
+    """A frozen model that turns codes or waveforms into layer features.
+
+    Layers are 1-based; layer 0 is the input to the first layer. Encoders without layers (raw
+    embeddings, log-mel) have only layer 0.
+
+    Attributes:
+        name: Short name for tables and messages.
+        input_kind: What ``encode`` takes: ``"codes"`` (B, T, Q) or ``"wav"`` (B, N).
+        num_layers: Number of the last layer.
+        width: D, the feature size.
+        frame_rate: Frames a second.
+        fingerprint: Changes whenever the same input could give other features.
+    """
+
+    name: str
+    input_kind: Literal["codes", "wav"]
+    num_layers: int
+    width: int
+    frame_rate: float
+    fingerprint: str
+    device: torch.device
+
+    @abstractmethod
+    def encode(
+        self, inputs: Tensor, lens: Tensor, layers: Sequence[int]
+    ) -> tuple[dict[int, Tensor], Tensor]:
+        """Features of the layers asked for, and nothing above the highest of them.
+
+        Args:
+            inputs: Codes (B, T, Q) or waveforms (B, N), padded with anything.
+            lens: Valid length of each item (B,), in frames or samples.
+            layers: Layer numbers, 0 to ``num_layers``.
+
+        Returns:
+            ``({layer: (B, T, D) float}, frame lengths (B,))``. Frames past an item's length are
+            undefined.
+
+        Raises:
+            ConfigError: If a layer doesn't exist.
+        """
+
+    def check_layers(self, layers: Sequence[int]) -> None:
+        """Refuse layers that this encoder doesn't have.
+
+        Raises:
+            ConfigError: Naming the encoder, the layer and the range.
+        """
+        for layer in layers:
+            if not 0 <= layer <= self.num_layers:
+                raise ConfigError(
+                    f"encoder {self.name} has layers 0 to {self.num_layers} (0 = input to the"
+                    f" first layer), found layer {layer}"
+                )
+        if not layers:
+            raise ConfigError(f"encoder {self.name}: no layer was asked for")

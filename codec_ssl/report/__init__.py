@@ -1,0 +1,1 @@
+"""Results, plots, reports and paper tables: reads what other stages wrote, computes nothing."""

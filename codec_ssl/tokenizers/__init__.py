@@ -1,0 +1,1 @@
+"""Tokenizers: features in, integer tokens out, each known by a fingerprint."""

@@ -1,0 +1,159 @@
+"""What every tokenizer promises, and how one is kept on disk.
+
+A saved tokenizer is a folder with ``weights.safetensors`` and ``tokenizer.yaml``. The YAML is
+written last and names the weights' fingerprint, so a killed save is never taken for a whole one.
+
+Letters: N frames of all utterances (packed), B utterances, D width, Q token columns.
+"""
+
+import hashlib
+import json
+import os
+from abc import ABC, abstractmethod
+from collections.abc import Iterable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, ClassVar, Self
+
+import yaml
+from safetensors import SafetensorError
+from safetensors.torch import load_file, save_file
+from torch import Tensor
+
+from codec_ssl.data.tables import write_atomic
+from codec_ssl.errors import CheckpointError
+
+WEIGHTS = "weights.safetensors"
+SETTINGS = "tokenizer.yaml"
+
+
+@dataclass(frozen=True)
+class Origin:
+    """The features that a tokenizer was fitted on; encoding must use the same.
+
+    Attributes:
+        encoder: Name of the encoder.
+        fingerprint: The encoder's fingerprint.
+        layer: Layer of the encoder, 1-based, 0 = input to the first layer.
+        frame_rate: Frames a second.
+    """
+
+    encoder: str
+    fingerprint: str
+    layer: int
+    frame_rate: float
+
+
+class Tokenizer(ABC):
+    """Features in, tokens out.
+
+    Attributes:
+        kind: Name of the method, as stored.
+        sizes: Number of tokens of each of the Q columns.
+        origin: What it was fitted on, if that was said.
+        report: Figures of the fit (inertia, imbalance …), kept with it for the reader.
+    """
+
+    kind: ClassVar[str]
+    sizes: list[int]
+    origin: Origin | None
+    report: dict[str, Any]
+
+    @abstractmethod
+    def fit(self, stream: Iterable[Tensor]) -> Self:
+        """Learn from features that stream by, each item (n, D); memory doesn't grow with them."""
+
+    @abstractmethod
+    def encode(self, features: Tensor, lens: Tensor) -> Tensor:
+        """Tokens (N, Q) int64 of packed features (N, D) whose B lengths sum to N."""
+
+    @abstractmethod
+    def weights(self) -> dict[str, Tensor]:
+        """Everything that was learnt."""
+
+    @abstractmethod
+    def settings(self) -> dict[str, Any]:
+        """How it was fitted: plain values that fit ``yaml``."""
+
+    @classmethod
+    @abstractmethod
+    def restore(cls, weights: dict[str, Tensor], settings: dict[str, Any]) -> Self:
+        """Rebuild from ``weights()`` and ``settings()``."""
+
+    @property
+    def fingerprint(self) -> str:
+        """sha256 over the kind, the origin and the weights."""
+        digest = hashlib.sha256(self.kind.encode())
+        origin = None if self.origin is None else vars(self.origin)
+        digest.update(json.dumps(origin, sort_keys=True).encode())
+        for name, tensor in sorted(self.weights().items()):
+            digest.update(f"{name}{tensor.dtype}{list(tensor.shape)}".encode())
+            digest.update(tensor.detach().cpu().contiguous().numpy().tobytes())
+        return digest.hexdigest()
+
+    def save(self, path: str | Path) -> None:
+        """Write the folder; readers see the whole of it or none."""
+        path = Path(path)
+        path.mkdir(parents=True, exist_ok=True)
+        (path / SETTINGS).unlink(missing_ok=True)
+        temporary = path / f".{WEIGHTS}.{os.getpid()}.tmp"
+        save_file({k: v.cpu().contiguous() for k, v in self.weights().items()}, temporary)
+        with open(temporary, "rb") as file:
+            os.fsync(file.fileno())
+        os.replace(temporary, path / WEIGHTS)
+        record = {
+            "kind": self.kind,
+            "fingerprint": self.fingerprint,
+            "sizes": self.sizes,
+            "origin": None if self.origin is None else vars(self.origin),
+            "settings": self.settings(),
+            "report": self.report,
+        }
+        write_atomic(path / SETTINGS, yaml.safe_dump(record, sort_keys=False))
+
+    @classmethod
+    def load(cls, path: str | Path) -> Self:
+        """Read a folder that ``save`` wrote.
+
+        Raises:
+            CheckpointError: If it is missing, damaged, or of another kind.
+        """
+        path = Path(path)
+        record = _read_settings(path)
+        if record["kind"] != cls.kind:
+            raise CheckpointError(
+                f"{path}: expected a {cls.kind} tokenizer, found {record['kind']}", stage="labels"
+            )
+        try:
+            weights = load_file(path / WEIGHTS)
+        except (OSError, SafetensorError) as error:
+            raise CheckpointError(f"{path / WEIGHTS}: {error}", stage="labels") from error
+        tokenizer = cls.restore(weights, record["settings"])
+        tokenizer.origin = None if record["origin"] is None else Origin(**record["origin"])
+        tokenizer.report = record["report"]
+        if tokenizer.fingerprint != record["fingerprint"]:
+            raise CheckpointError(
+                f"{path}: expected weights with fingerprint {record['fingerprint'][:12]},"
+                f" found {tokenizer.fingerprint[:12]}",
+                stage="labels",
+            )
+        return tokenizer
+
+
+def _read_settings(path: Path) -> dict[str, Any]:
+    """The YAML of a saved tokenizer, with every key that ``save`` writes."""
+    try:
+        record = yaml.safe_load((path / SETTINGS).read_text(encoding="utf-8"))
+    except FileNotFoundError as error:
+        raise CheckpointError(
+            f"{path}: no complete tokenizer ({SETTINGS} is missing)", stage="labels"
+        ) from error
+    except (OSError, UnicodeDecodeError, yaml.YAMLError) as error:
+        raise CheckpointError(f"{path / SETTINGS}: {error}", stage="labels") from error
+    missing = {"kind", "fingerprint", "origin", "settings", "report"} - set(record or {})
+    if missing:
+        raise CheckpointError(
+            f"{path / SETTINGS}: expected the keys {sorted(missing)}, found none of them",
+            stage="labels",
+        )
+    return record

@@ -1,0 +1,225 @@
+"""k-means on streamed features: a bounded, seeded uniform sample goes into faiss.
+
+Codec2Vec clusters layer 9 into 500 with faiss (its section on iterative clustering); how many
+frames and iterations it doesn't say, so HuBERT's habit of a tenth of the corpus stands.
+
+Letters: N frames, D width, K clusters, M frames of the sample.
+"""
+
+import logging
+import time
+from collections.abc import Iterable
+from dataclasses import asdict, dataclass
+from typing import Any, Self
+
+import faiss
+import numpy as np
+import torch
+from torch import Tensor
+
+from codec_ssl.errors import ConfigError, DataError, TrainingError
+from codec_ssl.tokenizers.base import Origin, Tokenizer
+from codec_ssl.tokenizers.reservoir import Reservoir
+
+_INITS = {
+    "random": faiss.ClusteringInitMethod_RANDOM,
+    "kmeans++": faiss.ClusteringInitMethod_KMEANS_PLUS_PLUS,
+}
+# 64 MiB of distances at a time, whatever N and K are.
+_CHUNK_DISTANCES = 1 << 24
+
+logger = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True)
+class KMeansOptions:
+    """How to fit.
+
+    Attributes:
+        num_clusters: K.
+        max_frames: M, the most frames held and clustered; more are sampled uniformly.
+        num_iterations: Lloyd iterations.
+        num_restarts: Fits from different starts, of which the lowest inertia is kept.
+        init: ``kmeans++`` or ``random`` starting points.
+        seed: Seed of the sample and of the starts.
+    """
+
+    num_clusters: int = 500
+    max_frames: int = 1_000_000
+    num_iterations: int = 30
+    num_restarts: int = 1
+    init: str = "kmeans++"
+    seed: int = 0
+
+    def __post_init__(self) -> None:
+        if self.init not in _INITS:
+            raise ConfigError(f"k-means init: expected one of {sorted(_INITS)}, found {self.init}")
+        for name in ("max_frames", "num_iterations", "num_restarts"):
+            if getattr(self, name) < 1:
+                raise ConfigError(f"k-means {name}: expected at least 1, found 0 or less")
+        if self.num_clusters < 2:
+            raise ConfigError(f"k-means num_clusters: expected 2 or more, found {self.num_clusters}")
+
+
+class KMeans(Tokenizer):
+    """Nearest of K centroids, by squared Euclidean distance.
+
+    Args:
+        options: How to fit.
+        origin: The features that it is fitted on.
+    """
+
+    kind = "kmeans"
+
+    def __init__(self, options: KMeansOptions, origin: Origin | None = None) -> None:
+        self.options, self.origin = options, origin
+        self.report: dict[str, Any] = {}
+        self.sizes = [options.num_clusters]
+        self._centroids: Tensor | None = None
+
+    @property
+    def centroids(self) -> Tensor:
+        """Centroids (K, D) float32.
+
+        Raises:
+            TrainingError: Before ``fit``.
+        """
+        if self._centroids is None:
+            raise TrainingError("this k-means was not fitted yet", stage="labels")
+        return self._centroids
+
+    def fit(self, stream: Iterable[Tensor]) -> Self:
+        """Sample the stream of (n, D) features, then cluster the sample.
+
+        Raises:
+            DataError: If a value isn't finite, or frames are fewer than clusters.
+            TrainingError: If the clusters are degenerate.
+        """
+        begin = time.perf_counter()
+        reservoir: Reservoir | None = None
+        for features in stream:
+            if not torch.isfinite(features).all():
+                raise DataError("features to cluster hold NaN or infinite values", stage="pretrain")
+            if reservoir is None:
+                reservoir = self._make_reservoir(features.shape[1])
+            reservoir.add(features.cpu().numpy())
+        seen = 0 if reservoir is None else reservoir.num_seen
+        if reservoir is None or min(seen, self.options.max_frames) < self.options.num_clusters:
+            raise DataError(
+                f"k-means with {self.options.num_clusters} clusters: expected at least as many"
+                f" frames, found {min(seen, self.options.max_frames)}",
+                stage="tokens",
+            )
+        logger.info(
+            "sampled %d of %d frames in %.1f s",
+            len(reservoir.sample()),
+            seen,
+            time.perf_counter() - begin,
+        )
+        return self.fit_sample(reservoir.sample(), num_seen=seen)
+
+    def _make_reservoir(self, width: int) -> Reservoir:
+        return Reservoir(self.options.max_frames, width, self.options.seed)
+
+    def fit_sample(self, sample: np.ndarray, num_seen: int | None = None) -> Self:
+        """Cluster a sample (M, D) float32 that is already in memory.
+
+        Raises:
+            TrainingError: If the clusters are degenerate.
+        """
+        begin = time.perf_counter()
+        options = self.options
+        engine = faiss.Kmeans(
+            sample.shape[1],
+            options.num_clusters,
+            niter=options.num_iterations,
+            nredo=options.num_restarts,
+            seed=options.seed,
+            init_method=_INITS[options.init],
+            # The reservoir is the one place where frames are sampled.
+            max_points_per_centroid=len(sample),
+            min_points_per_centroid=1,
+        )
+        engine.train(np.ascontiguousarray(sample, dtype=np.float32))
+        self._centroids = torch.from_numpy(engine.centroids.copy())
+        distances, nearest = engine.index.search(sample, 1)
+        counts = np.bincount(nearest[:, 0], minlength=options.num_clusters)
+        self.report = _report(counts, float(distances.mean(dtype=np.float64)))
+        self.report["num_frames_seen"] = len(sample) if num_seen is None else num_seen
+        _check_balance(self.report, options.num_clusters)
+        seconds = time.perf_counter() - begin
+        logger.info("k-means: %s, fitted in %.1f s", self.report, seconds)
+        return self
+
+    def encode(self, features: Tensor, lens: Tensor | None = None) -> Tensor:
+        """Nearest centroid of each frame.
+
+        Args:
+            features: (N, D), on any device.
+            lens: Not needed: every frame stands alone.
+
+        Returns:
+            Tokens (N, 1) int64 on the same device.
+        """
+        centroids = self.centroids.to(features.device)
+        if features.shape[1] != centroids.shape[1]:
+            raise DataError(
+                f"expected features of width {centroids.shape[1]}, as the k-means was fitted on,"
+                f" found {features.shape[1]}",
+                stage="labels",
+            )
+        # |x - c|^2 without |x|^2, which is the same for every centroid.
+        norms = centroids.square().sum(1)
+        rows = max(1, _CHUNK_DISTANCES // len(centroids))
+        tokens = [
+            torch.addmm(norms, chunk.float(), centroids.T, alpha=-2).argmin(1)
+            for chunk in features.split(rows)
+        ]
+        return torch.cat(tokens)[:, None]
+
+    def weights(self) -> dict[str, Tensor]:
+        """The centroids (K, D)."""
+        return {"centroids": self.centroids}
+
+    def settings(self) -> dict[str, Any]:
+        """The options."""
+        return asdict(self.options)
+
+    @classmethod
+    def restore(cls, weights: dict[str, Tensor], settings: dict[str, Any]) -> Self:
+        """See ``Tokenizer.restore``."""
+        tokenizer = cls(KMeansOptions(**settings))
+        tokenizer._centroids = weights["centroids"]
+        return tokenizer
+
+
+def _report(counts: np.ndarray, inertia: float) -> dict[str, Any]:
+    """Figures of a fit.
+
+    ``imbalance`` is K * sum n^2 / N^2: 1 when all clusters are equally large, K when one has all.
+    """
+    total = int(counts.sum())
+    return {
+        "num_frames": total,
+        "inertia_per_frame": inertia,
+        "imbalance": float(len(counts) * np.square(counts / total).sum()),
+        "num_empty": int((counts == 0).sum()),
+    }
+
+
+def _check_balance(report: dict[str, Any], num_clusters: int) -> None:
+    """Refuse clusters that carry next to nothing; warn about lopsided ones.
+
+    Raises:
+        TrainingError: If half of the clusters are empty, or one cluster has nearly all frames.
+    """
+    empty, imbalance = report["num_empty"], report["imbalance"]
+    if empty > num_clusters / 2 or imbalance > 0.9 * num_clusters:
+        raise TrainingError(
+            f"k-means collapsed: {empty} of {num_clusters} clusters are empty, imbalance"
+            f" {imbalance:.1f} (1 is even, {num_clusters} is one cluster): the features are"
+            " constant or nearly so",
+            stage="pretrain",
+        )
+    if empty or imbalance > 5:
+        logger.warning("k-means: %d empty clusters, imbalance %.1f", empty, imbalance)

@@ -1,0 +1,110 @@
+"""Promises that hold for every recipe of the repository."""
+
+import os
+import shutil
+import subprocess
+from pathlib import Path
+
+import pytest
+import yaml
+
+ROOT = Path(__file__).resolve().parents[2]
+RUN_SCRIPTS = sorted(p for p in ROOT.glob("egs2/*/*/run.sh") if "TEMPLATE" not in p.parts)
+TEMPLATE_SCRIPTS = sorted(ROOT.glob("egs2/TEMPLATE/*/*.sh"))
+CODEC2VEC_CONFIGS = sorted(ROOT.glob("egs2/*/ssl1/conf/**/train_codec2vec*.yaml"))
+
+
+def recipe_id(path: Path) -> str:
+    return str(path.relative_to(ROOT / "egs2"))
+
+
+def run(command: list[str], cwd: Path) -> subprocess.CompletedProcess:
+    return subprocess.run(command, cwd=cwd, capture_output=True, text=True, check=False)
+
+
+def test_there_are_recipes():
+    assert len(RUN_SCRIPTS) >= 2
+    assert TEMPLATE_SCRIPTS
+
+
+@pytest.mark.parametrize("script", RUN_SCRIPTS, ids=recipe_id)
+def test_dry_run_prints_a_plan_and_makes_nothing(script: Path, tmp_path: Path):
+    folders = {name: tmp_path / "a b" / name for name in ("data", "dump", "exp")}
+    options = [f"--{n}dir={p}" for n, p in folders.items()]
+    result = run(["bash", str(script), "--dry_run", "true", *options], cwd=tmp_path)
+    assert result.returncode == 0, result.stderr
+    assert "not made yet" in result.stdout
+    assert not any(path.exists() for path in folders.values())
+
+
+@pytest.mark.parametrize("script", RUN_SCRIPTS, ids=recipe_id)
+def test_help_lists_every_option_with_its_default(script: Path):
+    result = run(["bash", str(script), "--help"], cwd=ROOT)
+    assert result.returncode == 0, result.stderr
+    for option in ("--stage", "--stop_stage", "--nj", "--ngpu", "--expdir", "--dumpdir", "--codec"):
+        assert option in result.stdout
+
+
+@pytest.mark.parametrize("script", RUN_SCRIPTS, ids=recipe_id)
+def test_recipe_is_small_documented_and_linked(script: Path):
+    folder = script.parent
+    assert len(script.read_text().splitlines()) <= 60
+    assert (folder / "README.md").is_file()
+    assert (folder / "local" / "data.sh").is_file()
+    for link in ("path.sh", "cmd.sh"):
+        assert (folder / link).resolve(strict=True).parent == ROOT / "egs2" / "TEMPLATE"
+
+
+@pytest.mark.parametrize("script", TEMPLATE_SCRIPTS, ids=recipe_id)
+def test_template_script_stays_readable(script: Path):
+    assert len(script.read_text().splitlines()) < 250
+
+
+@pytest.mark.parametrize("config", CODEC2VEC_CONFIGS, ids=recipe_id)
+def test_codec2vec_config_builds_its_model(config: Path):
+    from codec_ssl.ssl.codec2vec import build_codec2vec
+
+    values = yaml.safe_load(config.read_text())
+    sizes = {"num_codebooks": 2, "codebook_size": 16, "codebook_dim": 8, "init": "random"}
+    values["frontend_conf"] = {**values["frontend_conf"], **sizes}
+    if values["target"] == "cluster":
+        values["target_conf"] = {**values.get("target_conf", {}), "num_clusters": 10}
+    model = build_codec2vec(values)
+    assert model.encoder.num_layers == values["encoder_conf"]["num_layers"]
+
+
+@pytest.mark.parametrize("config", sorted(ROOT.glob("egs2/*/*/conf/**/*.yaml")), ids=recipe_id)
+def test_config_opens_by_saying_what_it_is_for(config: Path):
+    assert config.read_text().startswith("# ")
+
+
+def test_new_recipe_is_made_and_an_existing_one_is_left_alone(tmp_path: Path):
+    for folder in ("egs2", "utils"):
+        shutil.copytree(
+            ROOT / folder,
+            tmp_path / folder,
+            symlinks=True,
+            ignore=shutil.ignore_patterns("data", "dump", "exp", "logs"),
+        )
+    setup = ["bash", "egs2/TEMPLATE/setup.sh", "mycorpus/ssl1"]
+    made = run(setup, cwd=tmp_path)
+    assert made.returncode == 0, made.stderr
+    recipe = tmp_path / "egs2/mycorpus/ssl1"
+    assert "@corpus@" not in (recipe / "run.sh").read_text()
+    assert (recipe / "ssl.sh").resolve() == tmp_path / "egs2/TEMPLATE/ssl1/ssl.sh"
+    again = run(setup, cwd=tmp_path)
+    assert again.returncode == 1
+    assert "exists already" in again.stderr
+    wrong = run([*setup[:2], "mycorpus/nosuchtask"], cwd=tmp_path)
+    assert wrong.returncode == 1
+    assert "usage" in wrong.stderr
+
+
+def test_no_generated_or_large_file_is_tracked():
+    listed = run(["git", "ls-files", "-z"], cwd=ROOT).stdout.split("\0")
+    files = [ROOT / name for name in listed if name]
+    large = [str(f) for f in files if f.is_file() and os.path.getsize(f) > 1_000_000]
+    assert not large
+    parts = {"data", "dump", "exp"}
+    generated = [f for f in listed if f.startswith("egs2/") and parts & set(Path(f).parts[3:4])]
+    assert not generated
