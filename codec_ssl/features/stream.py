@@ -72,9 +72,7 @@ class CodeSource:
         codes, totals = self._store.read(utt_ids)
         firsts = np.cumsum(totals) - totals + starts
         rows = torch.as_tensor(codes)
-        return [
-            rows[first : first + length] for first, length in zip(firsts, lengths, strict=True)
-        ]
+        return [rows[first : first + length] for first, length in zip(firsts, lengths, strict=True)]
 
 
 class WavSource:

@@ -54,11 +54,10 @@ class KMeansOptions:
     def __post_init__(self) -> None:
         if self.init not in _INITS:
             raise ConfigError(f"k-means init: expected one of {sorted(_INITS)}, found {self.init}")
-        for name in ("max_frames", "num_iterations", "num_restarts"):
-            if getattr(self, name) < 1:
-                raise ConfigError(f"k-means {name}: expected at least 1, found 0 or less")
-        if self.num_clusters < 2:
-            raise ConfigError(f"k-means num_clusters: expected 2 or more, found {self.num_clusters}")
+        least = {"num_clusters": 2, "max_frames": 1, "num_iterations": 1, "num_restarts": 1}
+        for name, lowest in least.items():
+            if (found := getattr(self, name)) < lowest:
+                raise ConfigError(f"k-means {name}: expected at least {lowest}, found {found}")
 
 
 class KMeans(Tokenizer):
@@ -116,17 +115,16 @@ class KMeans(Tokenizer):
             seen,
             time.perf_counter() - begin,
         )
-        return self.fit_sample(reservoir.sample(), num_seen=seen)
+        self.fit_sample(reservoir.sample())
+        self.report["num_frames_seen"] = seen
+        _check_balance(self.report, self.options.num_clusters)
+        return self
 
     def _make_reservoir(self, width: int) -> Reservoir:
         return Reservoir(self.options.max_frames, width, self.options.seed)
 
-    def fit_sample(self, sample: np.ndarray, num_seen: int | None = None) -> Self:
-        """Cluster a sample (M, D) float32 that is already in memory.
-
-        Raises:
-            TrainingError: If the clusters are degenerate.
-        """
+    def fit_sample(self, sample: np.ndarray) -> Self:
+        """Cluster a sample (M, D) float32 that is already in memory, however it is balanced."""
         begin = time.perf_counter()
         options = self.options
         engine = faiss.Kmeans(
@@ -145,8 +143,6 @@ class KMeans(Tokenizer):
         distances, nearest = engine.index.search(sample, 1)
         counts = np.bincount(nearest[:, 0], minlength=options.num_clusters)
         self.report = _report(counts, float(distances.mean(dtype=np.float64)))
-        self.report["num_frames_seen"] = len(sample) if num_seen is None else num_seen
-        _check_balance(self.report, options.num_clusters)
         seconds = time.perf_counter() - begin
         logger.info("k-means: %s, fitted in %.1f s", self.report, seconds)
         return self

@@ -21,7 +21,8 @@ dry_run=false        # true: print the plan and run nothing
 size=                # variant of the recipe: configs of conf/<size>, and --size for local/data.sh
 audio_dir=           # a folder of audio to use in place of the recipe's corpus
 manifest=            # its table (tab separated: utt_id, path, speaker, text, any label)
-audio_where=         # rows of the manifest to use, e.g. "corpus=fsdd,librispeech"
+audio_opts=          # more options for prepare_data folder, e.g. "--where corpus=fsdd,librispeech"
+align=               # a language such as en: align the phones of transcribed audio that has no phones.ctm
 local_data_opts=     # more options for local/data.sh
 train_set=train      # data dir to train on
 valid_set=valid      # data dir for validation
@@ -57,6 +58,7 @@ read -r probe_train probe_valid probe_test <<<"${probe_sets}"
 # every set once, in a fixed order
 sets=$(echo "${train_set} ${valid_set} ${probe_sets}" | tr ' ' '\n' | awk '!seen[$0]++')
 dist_args=(--ngpu "${ngpu}" --multiprocessing_distributed "$([ "${ngpu}" -gt 1 ] && echo true || echo false)")
+recipe=${PWD#"${root}/"}
 device=$([ "${ngpu}" -gt 0 ] && echo cuda || echo cpu)
 
 # train NUMBER NAME EXP CONFIG LABELS DESCRIPTION: one Codec2Vec training; LABELS may be empty
@@ -91,16 +93,22 @@ stages_begin "1 data" "2 codec" "3 tokens" "4 check" "5 pretrain" "6 labels" "7 
 data_inputs=()
 if [ -z "${audio_dir}" ]; then data_inputs+=(--in local/data.sh); fi
 if [ -n "${manifest}" ]; then data_inputs+=(--in "${manifest}"); fi
-if stage 1 data "${datadir}" "data dirs" "${data_inputs[@]}" --opt "${audio_dir} ${audio_where}" \
-    --opt "${size} ${local_data_opts}"; then
+if stage 1 data "${datadir}" "data dirs" "${data_inputs[@]}" --opt "${audio_dir} ${audio_opts}" \
+    --opt "${size} ${local_data_opts} ${align}"; then
     if [ -n "${audio_dir}" ]; then
+        # shellcheck disable=SC2086  # audio_opts is a list of options
         python -m codec_ssl.bin.prepare_data folder --audio_dir "${audio_dir}" --out_dir "${datadir}" \
-            ${manifest:+--manifest "${manifest}"} ${audio_where:+--where "${audio_where}"}
+            ${manifest:+--manifest "${manifest}"} ${audio_opts}
     else
         # shellcheck disable=SC2086  # local_data_opts is a list of options
         bash local/data.sh --datadir "${datadir}" ${size:+--size "${size}"} ${local_data_opts}
     fi
-    for set in ${sets}; do validate_data_dir.sh "${datadir}/${set}"; done
+    for set in ${sets}; do
+        if [ -n "${align}" ] && [ ! -e "${datadir}/${set}/phones.ctm" ]; then
+            python -m codec_ssl.bin.prepare_data align --data_dir "${datadir}/${set}" --language "${align}"
+        fi
+        validate_data_dir.sh "${datadir}/${set}"
+    done
     stage_done
 fi
 
@@ -113,7 +121,7 @@ if [ -z "${codec}" ]; then
             python -m codec_ssl.bin.codec_train --config "${codec_config}" --output_dir "${codec}" \
             --train_data_path_and_name_and_type "${datadir}/${train_set},audio,audio_${rate}" \
             --valid_data_path_and_name_and_type "${datadir}/${valid_set},audio,audio_${rate}" \
-            --train_shape_file "${datadir}/${train_set}/wav.scp" --valid_shape_file "${datadir}/${valid_set}/wav.scp" \
+            --train_shape_file "${datadir}/${train_set}/utt2spk" --valid_shape_file "${datadir}/${valid_set}/utt2spk" \
             --use_preprocessor false "${dist_args[@]}"
         stage_done
     fi
@@ -182,27 +190,25 @@ if [ "${online}" = true ]; then
     models+=("online=${expdir}/online")
 fi
 
-exp_args=() exp_inputs=() store_args=() dir_args=()
+exp_args=() exp_inputs=()
 for model in "${models[@]}"; do
     exp_args+=(--exp "${model}")
     exp_inputs+=(--in "${model#*=}")
 done
-for pair in "train ${probe_train}" "valid ${probe_valid}" "test ${probe_test}"; do
-    store_args+=(--store "${pair% *}=${codes}/${pair#* }")
-    dir_args+=(--data_dir "${pair% *}=${datadir}/${pair#* }")
-done
+three() { echo "train=$1/${probe_train},valid=$1/${probe_valid},test=$1/${probe_test}"; }
 if stage 8 probe "${expdir}/probe" "linear probes and clustering, layer by layer" "${exp_inputs[@]}" --in "${datadir}" \
     --in "${codes}/${probe_test}" --opt "${probe_sets} ${probe_tasks} ${probe_args}"; then
     # shellcheck disable=SC2086  # probe_args is a list of options
     ${gpu_cmd} --gpu "${ngpu}" --num_threads "${OMP_NUM_THREADS}" "${expdir}/probe/probe.log" -- \
-        python -m codec_ssl.bin.probe "${exp_args[@]}" "${store_args[@]}" "${dir_args[@]}" --tasks "${probe_tasks}" \
-        --out "${expdir}/probe" --device "${device}" ${probe_args}
+        python -m codec_ssl.bin.probe "${exp_args[@]}" --stores "$(three "${codes}")" --data_dirs "$(three "${datadir}")" \
+        --tasks "${probe_tasks}" --recipe "${recipe}" --out "${expdir}/probe" --device "${device}" ${probe_args}
     stage_done
 fi
 
 if stage 9 report "${expdir}/report" "REPORT.md and plots" --in "${expdir}/probe" "${exp_inputs[@]}" --in "${codes}/${train_set}"; then
-    python -m codec_ssl.bin.report "${exp_args[@]}" --probe "${expdir}/probe" --store "${codes}/${train_set}" --out "${expdir}/report"
+    python -m codec_ssl.bin.report --expdir "${expdir}" --stores "codes=${codes}/${train_set}" \
+        --title "Codec2Vec: ${recipe}" --out "${expdir}/report"
     stage_done
-    log "report: ${PWD}/${expdir}/report/REPORT.md"
+    log "report: $(realpath "${expdir}")/report/REPORT.md"
 fi
 stages_end

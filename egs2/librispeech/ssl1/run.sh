@@ -8,6 +8,6 @@
 set -euo pipefail
 cd "$(dirname "$0")"
 
-bash ./ssl.sh --codec dac_16k --nj 16 --train_set train_960 --valid_set dev_clean --test_set test_clean \
+bash ./ssl.sh --codec dac_16k --nj 16 --train_set train-960 --valid_set dev-clean --test_set test-clean \
     --rounds 2 --kmeans_clusters 500 --kmeans_layer 9 --kmeans_frames 17000000 \
-    --probe_sets "dev_other dev_clean test_clean" --probe_tasks speaker "$@"
+    --probe_sets "dev-other dev-clean test-clean" --probe_tasks speaker "$@"

@@ -1,10 +1,10 @@
 #!/usr/bin/env bash
-# LibriSpeech as data dirs: --corpus DIR names the folder that holds LibriSpeech/ (default: $LIBRISPEECH).
+# LibriSpeech as data dirs: --corpus DIR names its folder (default: $LIBRISPEECH).
 set -euo pipefail
 . ./path.sh
 # options
 datadir=data     # where the data dirs go
-corpus=          # folder that holds (or, with --download, will hold) LibriSpeech/; default: $LIBRISPEECH
+corpus=          # the folder LibriSpeech (or, with --download, where to put it); default: $LIBRISPEECH
 download=false   # true: let lhotse download the corpus (60 GB)
 # end options
 . "${root}/utils/parse_options.sh"
@@ -13,4 +13,8 @@ if [ -z "${corpus}" ]; then
     echo "error: say where LibriSpeech is: --local_data_opts '--corpus DIR', or LIBRISPEECH=DIR" >&2
     exit 1
 fi
-python -m codec_ssl.bin.prepare_data librispeech --corpus_dir "${corpus}" --out_dir "${datadir}" --download "${download}"
+parts="train-clean-100 train-clean-360 train-other-500 dev-clean dev-other test-clean test-other"
+options=(--corpus_dir "${corpus}" --out_dir "${datadir}")
+if [ "${download}" = true ]; then options+=(--download); fi
+# shellcheck disable=SC2086  # parts is a list
+python -m codec_ssl.bin.prepare_data librispeech "${options[@]}" --parts ${parts}

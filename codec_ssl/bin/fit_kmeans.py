@@ -1,0 +1,57 @@
+"""Fit k-means on one layer's features, which stream by: nothing is dumped."""
+
+import argparse
+from pathlib import Path
+
+from codec_ssl.bin import cli
+from codec_ssl.data.data_dir import DataDir
+from codec_ssl.features.factory import make_encoder
+from codec_ssl.features.stream import BATCH_FRAMES
+from codec_ssl.tokenizers.kmeans import KMeans, KMeansOptions
+from codec_ssl.tokenizers.labels import fit_tokenizer
+from codec_ssl.tokens.store import TokenStore
+
+
+def get_parser() -> argparse.ArgumentParser:
+    """The command line."""
+    defaults = KMeansOptions()
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--exp", required=True, help="experiment directory, 'codec' or 'logmel'")
+    parser.add_argument("--checkpoint", default="latest", help="latest, best or an epoch number")
+    parser.add_argument("--layer", type=int, required=True, help="1-based; 0 = input to the first")
+    parser.add_argument("--store", type=Path, required=True, help="token store of the train set")
+    parser.add_argument("--data_dir", type=Path, help="data dir, needed by logmel")
+    parser.add_argument("--out", type=Path, required=True, help="folder of the k-means")
+    parser.add_argument("--num_clusters", type=int, default=defaults.num_clusters)
+    parser.add_argument("--max_frames", type=int, default=defaults.max_frames, help="kept frames")
+    parser.add_argument("--portion", type=float, default=1.0, help="share of utterances to use")
+    parser.add_argument("--num_iterations", type=int, default=defaults.num_iterations)
+    parser.add_argument("--num_restarts", type=int, default=defaults.num_restarts)
+    parser.add_argument("--init", choices=["kmeans++", "random"], default=defaults.init)
+    parser.add_argument("--seed", type=int, default=defaults.seed)
+    parser.add_argument("--batch_frames", type=int, default=BATCH_FRAMES)
+    parser.add_argument("--device", default="cpu")
+    return parser
+
+
+def main() -> None:
+    """Parse and fit."""
+    args = get_parser().parse_args()
+    store = TokenStore(args.store)
+    names = ("num_clusters", "max_frames", "num_iterations", "num_restarts", "init", "seed")
+    tokenizer = KMeans(KMeansOptions(**{name: getattr(args, name) for name in names}))
+    fit_tokenizer(
+        tokenizer,
+        make_encoder(args.exp, store, args.device, args.checkpoint),
+        store,
+        args.layer,
+        portion=args.portion,
+        seed=args.seed,
+        data_dir=DataDir(args.data_dir) if args.data_dir else None,
+        batch_frames=args.batch_frames,
+    )
+    tokenizer.save(args.out)
+
+
+if __name__ == "__main__":
+    cli.run(main)

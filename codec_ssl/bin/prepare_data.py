@@ -1,0 +1,137 @@
+"""Make data dirs: from the embedded corpus, from any folder of audio, or from LibriSpeech."""
+
+import argparse
+from pathlib import Path
+
+from codec_ssl.bin.cli import run
+from codec_ssl.data import audio_folder, mini_corpus
+from codec_ssl.data.data_dir import DataDir
+from codec_ssl.errors import ConfigError
+
+
+def get_parser() -> argparse.ArgumentParser:
+    """Return the parser, with one command a kind of corpus."""
+    parser = argparse.ArgumentParser(description=__doc__)
+    commands = parser.add_subparsers(dest="command", required=True)
+    _add_mini(commands.add_parser("mini", help="synthesize the embedded corpus"))
+    _add_folder(commands.add_parser("folder", help="any folder of audio, a manifest if you like"))
+    _add_librispeech(commands.add_parser("librispeech", help="LibriSpeech, by lhotse"))
+    return parser
+
+
+def _add_mini(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("--out_dir", type=Path, required=True)
+    parser.add_argument("--size", choices=sorted(mini_corpus.SIZES), default="ci")
+    parser.add_argument("--seed", type=int, default=0)
+    parser.set_defaults(call=_mini)
+
+
+def _add_folder(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("--audio_dir", type=Path, required=True)
+    parser.add_argument("--out_dir", type=Path, required=True)
+    parser.add_argument(
+        "--manifest",
+        type=Path,
+        help="tab separated, with columns utt_id, path (below --audio_dir), and if known speaker, "
+        "text; any other column becomes the label file utt2<column>",
+    )
+    parser.add_argument(
+        "--where",
+        action="append",
+        default=[],
+        metavar="COLUMN=VALUE,VALUE",
+        help="keep only these rows of the manifest; may be given for several columns",
+    )
+    parser.add_argument("--corpora", metavar="A,B", help="short for --where corpus=A,B")
+    parser.add_argument(
+        "--fractions", default="0.8,0.1,0.1", metavar="TRAIN,VALID,TEST", help="default %(default)s"
+    )
+    parser.add_argument(
+        "--split_by",
+        choices=("utterance", "speaker"),
+        default="utterance",
+        help="utterance: all speakers and labels in each split; speaker: no speaker in two splits",
+    )
+    parser.add_argument("--seed", type=int, default=0, help="of the splits")
+    parser.add_argument(
+        "--max_duration", type=float, metavar="SECONDS", help="cut longer recordings into segments"
+    )
+    parser.set_defaults(call=_folder)
+
+
+def _add_librispeech(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("--corpus_dir", type=Path, required=True, help="the folder LibriSpeech")
+    parser.add_argument("--out_dir", type=Path, required=True)
+    parser.add_argument("--parts", nargs="+", help="such as dev-clean; all that are there if not")
+    parser.add_argument("--num_jobs", type=int, default=1)
+    parser.add_argument(
+        "--download",
+        action="store_true",
+        help="first download --parts from OpenSLR into the folder --corpus_dir",
+    )
+    parser.set_defaults(call=_librispeech)
+
+
+def _mini(args: argparse.Namespace) -> list[DataDir]:
+    return mini_corpus.make(args.out_dir, args.size, args.seed)
+
+
+def _folder(args: argparse.Namespace) -> list[DataDir]:
+    where = dict(_condition(condition) for condition in args.where)
+    if args.corpora:
+        where["corpus"] = _values(args.corpora)
+    return audio_folder.prepare(
+        args.audio_dir,
+        args.out_dir,
+        manifest=args.manifest,
+        where=where,
+        fractions=_fractions(args.fractions),
+        split_by=args.split_by,
+        seed=args.seed,
+        max_duration=args.max_duration,
+    )
+
+
+def _librispeech(args: argparse.Namespace) -> list[DataDir]:
+    from codec_ssl.data.corpora import librispeech  # lhotse takes seconds to import
+
+    corpus_dir = args.corpus_dir
+    if args.download:
+        if not args.parts:
+            raise ConfigError("--download: expected --parts, such as dev-clean, found none")
+        corpus_dir = librispeech.download(corpus_dir, args.parts)
+    return librispeech.prepare(corpus_dir, args.out_dir, args.parts, args.num_jobs)
+
+
+def _values(text: str) -> set[str]:
+    return {value.strip() for value in text.split(",")}
+
+
+def _condition(text: str) -> tuple[str, set[str]]:
+    column, equals, values = text.partition("=")
+    if not equals or not column:
+        raise ConfigError(f"--where: expected COLUMN=VALUE,VALUE, found {text!r}")
+    return column, _values(values)
+
+
+def _fractions(text: str) -> dict[str, float]:
+    try:
+        shares = [float(share) for share in text.split(",")]
+    except ValueError:
+        shares = []
+    if len(shares) != len(audio_folder.FRACTIONS):
+        raise ConfigError(
+            f"--fractions: expected three numbers such as 0.8,0.1,0.1, found {text!r}"
+        )
+    return dict(zip(audio_folder.FRACTIONS, shares, strict=True))
+
+
+def main() -> None:
+    """Make the data dirs and print their sizes."""
+    args = get_parser().parse_args()
+    for data_dir in args.call(args):
+        print(f"{data_dir.path}: {len(data_dir)} utterances")
+
+
+if __name__ == "__main__":
+    run(main)

@@ -1,0 +1,1 @@
+"""One small module a corpus: from its layout on disk to data dirs."""

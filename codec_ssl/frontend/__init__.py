@@ -1,0 +1,1 @@
+"""Frontends that turn codes into vectors for an encoder."""

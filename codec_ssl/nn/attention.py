@@ -1,0 +1,136 @@
+"""Self-attention of packed sequences: each utterance attends to itself alone.
+
+Legend: N frames of all utterances, B utterances, T frames of one, H heads, E width of a head.
+"""
+
+from collections.abc import Callable
+from typing import Any
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor
+
+from codec_ssl.nn.dropout import keep_mask
+from codec_ssl.nn.packed import PackedLayout
+
+
+def attend(
+    q: Tensor, k: Tensor, v: Tensor, layout: PackedLayout, p: float, backend: str = "auto"
+) -> Tensor:
+    """Scaled dot-product attention within each utterance.
+
+    Args:
+        q: Queries ``(N, H, E)``.
+        k: Keys ``(N, H, E)``.
+        v: Values ``(N, H, E)``.
+        layout: Where the utterances lie.
+        p: Dropout on the attention weights (0 outside training).
+        backend: ``loop`` goes through the utterances (the choice on a CPU), ``varlen`` is
+            torch's variable-length kernel (CUDA, 16 bit, no dropout), ``nested`` a jagged tensor
+            (CUDA with dropout or in float32), ``padded`` pads and masks; ``auto`` chooses.
+
+    Returns:
+        ``(N, H, E)``.
+    """
+    if backend == "auto":
+        backend = _choose(q, p)
+    return BACKENDS[backend](q, k, v, layout, p)
+
+
+def _choose(q: Tensor, p: float) -> str:
+    if not q.is_cuda:
+        return "loop"
+    return "varlen" if p == 0.0 and q.dtype in (torch.float16, torch.bfloat16) else "nested"
+
+
+@torch.compiler.disable
+def _loop(q: Tensor, k: Tensor, v: Tensor, layout: PackedLayout, p: float) -> Tensor:
+    heads = [x.transpose(0, 1).split(layout.lengths, dim=1) for x in (q, k, v)]
+    one = _dropped_attention if p > 0.0 and q.is_cpu else F.scaled_dot_product_attention
+    parts = [one(*(x.unsqueeze(0) for x in qkv), dropout_p=p) for qkv in zip(*heads, strict=True)]
+    return torch.cat([part.squeeze(0).transpose(0, 1) for part in parts])
+
+
+def _varlen(q: Tensor, k: Tensor, v: Tensor, layout: PackedLayout, p: float) -> Tensor:
+    from torch.nn.attention.varlen import varlen_attn
+
+    if p > 0.0:
+        raise ValueError("the varlen kernel has no dropout: use the backend 'nested'")
+    longest = layout.max_length
+    return varlen_attn(q, k, v, layout.starts, layout.starts, longest, longest)
+
+
+@torch.compiler.disable
+def _nested(q: Tensor, k: Tensor, v: Tensor, layout: PackedLayout, p: float) -> Tensor:
+    offsets = layout.starts.long()
+    jagged = [
+        torch.nested.nested_tensor_from_jagged(
+            x.contiguous(), offsets, min_seqlen=min(layout.lengths), max_seqlen=layout.max_length
+        ).transpose(1, 2)
+        for x in (q, k, v)
+    ]
+    out = F.scaled_dot_product_attention(*jagged, dropout_p=p)
+    return out.transpose(1, 2).values()
+
+
+def _padded(q: Tensor, k: Tensor, v: Tensor, layout: PackedLayout, p: float) -> Tensor:
+    batch = [layout.pad(x).transpose(1, 2) for x in (q, k, v)]
+    steps = torch.arange(layout.max_length, device=q.device)
+    seen = (steps < layout.starts.diff().unsqueeze(1))[:, None, None]
+    out = F.scaled_dot_product_attention(*batch, attn_mask=seen, dropout_p=p)
+    return layout.pack(out.transpose(1, 2))
+
+
+BACKENDS: dict[str, Callable[..., Tensor]] = {
+    "loop": _loop,
+    "varlen": _varlen,
+    "nested": _nested,
+    "padded": _padded,
+}
+
+
+class _DroppedAttention(torch.autograd.Function):
+    """Attention with dropout on a CPU, a head at a time so that T x T stays in the cache.
+
+    torch has a fast CPU kernel without dropout only; with dropout it makes one pass after another
+    over all heads and draws one random number a weight.
+    """
+
+    @staticmethod
+    def forward(ctx: Any, q: Tensor, k: Tensor, v: Tensor, p: float) -> Tensor:
+        heads, frames, width = q.shape
+        scale, keep = width**-0.5, 1.0 - p
+        weights, mask = q.new_empty(heads, frames, frames), []
+        scratch, out = q.new_empty(frames, frames), torch.empty_like(v)
+        zero = q.new_zeros(())
+        for head in range(heads):
+            mask.append(keep_mask((frames, frames), p))
+            torch.mm(q[head] * scale, k[head].t(), out=scratch)
+            torch.softmax(scratch, -1, out=weights[head])
+            torch.where(mask[head], weights[head], zero, out=scratch)
+            torch.mm(scratch, v[head] / keep, out=out[head])
+        ctx.save_for_backward(q, k, v, out, weights, *mask)
+        ctx.scale, ctx.keep = scale, keep
+        return out
+
+    @staticmethod
+    def backward(ctx: Any, *grads: Tensor) -> tuple[Tensor, Tensor, Tensor, None]:
+        q, k, v, out, weights, *mask = ctx.saved_tensors
+        grad = grads[0] / ctx.keep
+        dq, dk, dv = torch.empty_like(q), torch.empty_like(k), torch.empty_like(v)
+        scratch, zero = torch.empty_like(weights[0]), q.new_zeros(())
+        # The gradient of softmax needs sum_j dP_j P_j: it is sum_e dO_e O_e (FlashAttention).
+        shift = (grads[0] * out).sum(-1, keepdim=True)
+        for head in range(q.size(0)):
+            torch.where(mask[head], weights[head], zero, out=scratch)
+            torch.mm(scratch.t(), grad[head], out=dv[head])
+            torch.mm(grad[head], v[head].t(), out=scratch)
+            torch.where(mask[head], scratch, zero, out=scratch)
+            scratch.sub_(shift[head]).mul_(weights[head])
+            torch.mm(scratch, k[head] * ctx.scale, out=dq[head])
+            torch.mm(scratch.t(), q[head] * ctx.scale, out=dk[head])
+        return dq, dk, dv, None
+
+
+def _dropped_attention(q: Tensor, k: Tensor, v: Tensor, dropout_p: float) -> Tensor:
+    return _DroppedAttention.apply(q[0], k[0], v[0], dropout_p).unsqueeze(0)

@@ -1,0 +1,87 @@
+"""Packed batches: utterances laid end to end, without padding.
+
+Legend: B utterances, T frames of the longest, N frames of all utterances together.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor
+
+
+@dataclass(frozen=True, eq=False)
+class PackedLayout:
+    """Where each utterance of a packed batch ``(N, ...)`` lies.
+
+    Attributes:
+        lengths: Frames of each utterance, on the host, so that no step waits for the device.
+        starts: First frame of each utterance and N at the end, int32 ``(B + 1,)``.
+        owner: Utterance of each frame, int64 ``(N,)``.
+        position: Place of each frame in its utterance, int64 ``(N,)``.
+        max_length: Frames of the longest utterance, T.
+    """
+
+    lengths: tuple[int, ...]
+    starts: Tensor
+    owner: Tensor
+    position: Tensor
+    max_length: int
+
+    @classmethod
+    def from_lengths(
+        cls, lengths: Tensor | Sequence[int], device: torch.device | str = "cpu"
+    ) -> "PackedLayout":
+        """Lay out utterances of the given lengths.
+
+        Args:
+            lengths: Frames of each utterance, ``(B,)``, all at least 1.
+            device: Where the index tensors are needed.
+
+        Raises:
+            ValueError: A length is below 1.
+        """
+        host = torch.as_tensor(lengths).to("cpu", torch.int64)
+        if host.numel() == 0 or int(host.min()) < 1:
+            raise ValueError(f"every utterance needs at least one frame, lengths are {host}")
+        starts = torch.zeros(host.numel() + 1, dtype=torch.int64)
+        torch.cumsum(host, 0, out=starts[1:])
+        owner = torch.repeat_interleave(host)
+        position = torch.arange(owner.numel()) - starts[owner]
+        return cls(
+            lengths=tuple(host.tolist()),
+            starts=starts.to(device, torch.int32, non_blocking=True),
+            owner=owner.to(device, non_blocking=True),
+            position=position.to(device, non_blocking=True),
+            max_length=int(host.max()),
+        )
+
+    @property
+    def batch_size(self) -> int:
+        """Number of utterances, B."""
+        return len(self.lengths)
+
+    @property
+    def num_frames(self) -> int:
+        """Frames of all utterances together, N."""
+        return self.owner.numel()
+
+    def slots(self, stride: int | None = None) -> Tensor:
+        """Row of each frame in a padded batch of ``stride`` rows an utterance, int64 ``(N,)``."""
+        return self.owner * (stride or self.max_length) + self.position
+
+    def pack(self, padded: Tensor) -> Tensor:
+        """Drop the padding: ``(B, T', ...)`` with T' >= T to ``(N, ...)``."""
+        return padded.flatten(0, 1).index_select(0, self.slots(padded.size(1)))
+
+    def pad(self, packed: Tensor) -> Tensor:
+        """Pad with zeros: ``(N, ...)`` to ``(B, T, ...)``."""
+        shape = (self.batch_size * self.max_length, *packed.shape[1:])
+        padded = packed.new_zeros(shape).index_copy(0, self.slots(), packed)
+        return padded.unflatten(0, (self.batch_size, self.max_length))
+
+    def mean(self, packed: Tensor) -> Tensor:
+        """Mean over the frames of each utterance: ``(N, D)`` to ``(B, D)``."""
+        total = packed.new_zeros(self.batch_size, *packed.shape[1:])
+        total.index_add_(0, self.owner, packed)
+        return total / self.starts.diff().unsqueeze(-1)

@@ -1,0 +1,197 @@
+"""``REPORT.md``: what a recipe's run found, with its pictures, for a reader."""
+
+import json
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+from codec_ssl.data.tables import write_atomic
+from codec_ssl.errors import DataError
+from codec_ssl.report import plots
+from codec_ssl.report.layers import Curve, Point, curves, majority, metrics_of
+from codec_ssl.report.render import render
+from codec_ssl.report.results import FILE_NAME, ResultFile, read_results
+from codec_ssl.tokens.histogram import perplexity, usage
+from codec_ssl.tokens.meta import META_NAME, read_meta
+
+REPORT = "REPORT.md"
+HISTORY = "history.json"
+
+
+def write_report(
+    out_dir: str | Path,
+    result_files: Sequence[str | Path],
+    histories: Mapping[str, str | Path],
+    stores: Mapping[str, str | Path],
+    title: str = "Report",
+) -> Path:
+    """Write ``REPORT.md`` and its pictures.
+
+    Args:
+        out_dir: Folder to write into.
+        result_files: ``results.json`` files, in the order of the report.
+        histories: ``history.json`` of training runs by name.
+        stores: Token stores by name, for code usage.
+        title: Heading.
+
+    Returns:
+        The report's path.
+    """
+    out_dir = Path(out_dir)
+    out_dir.mkdir(parents=True, exist_ok=True)
+    sections = [f"# {title}"]
+    for number, path in enumerate(result_files):
+        prefix = "" if len(result_files) == 1 else f"{number + 1}_"
+        sections += _results_sections(read_results(path), out_dir, prefix)
+    sections += _training_section({k: _read_json(v) for k, v in histories.items()}, out_dir)
+    sections += _usage_sections(stores, out_dir)
+    write_atomic(out_dir / REPORT, "\n\n".join(section.strip() for section in sections) + "\n")
+    return out_dir / REPORT
+
+
+def find_histories(expdir: str | Path) -> dict[str, Path]:
+    """``history.json`` of every training run below a folder, named by its place there."""
+    root = Path(expdir)
+    found = sorted(root.rglob(HISTORY))
+    return {str(path.parent.relative_to(root)): path for path in found}
+
+
+def find_result_files(expdir: str | Path) -> list[Path]:
+    """Every ``results.json`` below a folder."""
+    return sorted(Path(expdir).rglob(FILE_NAME))
+
+
+def _results_sections(file: ResultFile, out_dir: Path, prefix: str) -> list[str]:
+    by_layer = {metric: curves(file.results, metric) for metric in metrics_of(file.results)}
+    sections = []
+    if by_layer:
+        sections.append(_summary(by_layer))
+    for metric, found in by_layer.items():
+        name = f"{prefix}{metric}.png"
+        chance = majority(file.results, metric)
+        plots.by_layer(found, metric.replace("_", " "), out_dir / name, chance)
+        sections += [f"## {_heading(metric)}", _layer_table(found, chance)]
+        sections.append(f"![{metric} by layer]({name})")
+    plain = [result for result in file.results if "layer" not in result.scored]
+    if plain:
+        rows = [
+            [result.metric, f"{result.value:g}", result.unit, _scored(result.scored)]
+            for result in plain
+        ]
+        sections.append(render(["metric", "value", "unit", "scored"], rows, "markdown"))
+    if file.notes:
+        sections += ["## Notes", "\n".join(f"- {note}" for note in file.notes)]
+    return [*sections, "## How it was made", _provenance(file)]
+
+
+def _summary(by_layer: Mapping[str, Sequence[Curve]]) -> str:
+    """Best layer of every system on every metric; the best system of a metric in bold."""
+    header = ["system (best layer)", *(_heading(metric) for metric in by_layer)]
+    systems = list(dict.fromkeys(c.system for found in by_layer.values() for c in found))
+    best = {(m, c.system): c.best for m, found in by_layer.items() for c in found}
+    rows = []
+    for system in systems:
+        cells = [system]
+        for metric, found in by_layer.items():
+            point = best.get((metric, system))
+            top = max(curve.best.value for curve in found)
+            cells.append("–" if point is None else _bold(_cell(point), point.value == top))
+            if point is not None:
+                cells[-1] += f" (L{point.layer})"
+        rows.append(cells)
+    return "## Best layers\n\n" + render(header, rows, "markdown")
+
+
+def _layer_table(found: Sequence[Curve], chance: float | None) -> str:
+    layers = sorted({point.layer for curve in found for point in curve.points})
+    rows = []
+    for curve in found:
+        points = {point.layer: point for point in curve.points}
+        cells = [
+            _bold(_cell(points[layer]), points[layer] == curve.best and len(points) > 1)
+            if layer in points
+            else ""
+            for layer in layers
+        ]
+        rows.append([curve.system, *cells])
+    table = render(["layer", *map(str, layers)], rows, "markdown")
+    best = [curve.best for curve in found if curve.best.interval is not None]
+    lines = [table]
+    if best:
+        texts = [
+            f"{curve.system} L{curve.best.layer} [{100 * curve.best.interval[0]:.1f},"
+            f" {100 * curve.best.interval[1]:.1f}]"
+            for curve in found
+            if curve.best.interval is not None
+        ]
+        lines.append(
+            "95 % intervals of the best layers (utterances resampled): " + "; ".join(texts)
+        )
+    if chance is not None:
+        lines.append(f"Always answering the most frequent class: {100 * chance:.1f}.")
+    return "\n\n".join(line.strip() for line in lines)
+
+
+def _cell(point: Point) -> str:
+    spread = f"±{100 * point.deviation:.1f}" if point.num_runs > 1 else ""
+    return f"{100 * point.value:.1f}{spread}"
+
+
+def _bold(text: str, bold: bool) -> str:
+    return f"**{text}**" if bold else text
+
+
+def _heading(metric: str) -> str:
+    words = metric.replace("_", " ").replace("pnmi", "PNMI")
+    return f"{words[0].upper()}{words[1:]}, %"
+
+
+def _scored(scored: Mapping[str, Any]) -> str:
+    return ", ".join(f"{key} {value}" for key, value in scored.items() if value is not None)
+
+
+def _provenance(file: ResultFile) -> str:
+    revision = file.git["revision"] or "not a git checkout"
+    if file.git["dirty"]:
+        revision += " with local changes"
+    versions = ", ".join(f"{name} {version}" for name, version in file.versions.items())
+    machine = file.machine
+    lines = [
+        f"- command: `{file.command}`",
+        f"- revision: {revision}",
+        f"- versions: {versions}",
+        f"- machine: {machine['processor']}, {machine['cores']} cores,"
+        f" accelerator {machine['accelerator'] or 'none'}",
+        f"- written {file.written}, in {file.seconds:.0f} s",
+    ]
+    return "\n".join(lines)
+
+
+def _training_section(histories: Mapping[str, Any], out_dir: Path) -> list[str]:
+    name = "training.png"
+    if not histories or not plots.training_curves(histories, out_dir / name):
+        return []
+    return ["## Training", f"![training curves]({name})"]
+
+
+def _usage_sections(stores: Mapping[str, str | Path], out_dir: Path) -> list[str]:
+    sections = ["## Code usage"] if stores else []
+    for name, path in stores.items():
+        meta = read_meta(Path(path) / META_NAME)
+        picture = f"usage_{name.replace('/', '_')}.png"
+        plots.code_usage(meta.histogram, name, out_dir / picture)
+        header = ["codebook", "size", "used", "perplexity"]
+        rows = [
+            [str(number), str(len(counts)), f"{usage(counts):.1%}", f"{perplexity(counts):.1f}"]
+            for number, counts in enumerate(meta.counts(), start=1)
+        ]
+        title = f"### {name}: {meta.num_utterances} utterances, {meta.seconds / 3600:.2f} h"
+        sections += [title, render(header, rows, "markdown"), f"![usage of {name}]({picture})"]
+    return sections
+
+
+def _read_json(path: str | Path) -> Any:
+    try:
+        return json.loads(Path(path).read_text(encoding="utf-8"))
+    except (OSError, ValueError) as error:
+        raise DataError(f"{path}: cannot be read: {error}") from error

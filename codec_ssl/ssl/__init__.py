@@ -1,0 +1,1 @@
+"""Self-supervised models and their prediction targets."""

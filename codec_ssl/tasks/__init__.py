@@ -1,0 +1,1 @@
+"""ESPnet tasks, one a file: what a training command line builds and runs."""

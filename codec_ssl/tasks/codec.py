@@ -1,0 +1,81 @@
+"""The task that trains codecs: ESPnet's own, with checkpoints that resume exactly."""
+
+import argparse
+from typing import Any
+
+import torch
+from espnet2.gan_codec.espnet_model import ESPnetGANCodecModel
+from espnet2.tasks.gan_codec import GANCodecTask
+
+from codec_ssl.errors import ConfigError
+from codec_ssl.tasks.guarded import GuardedTask
+from codec_ssl.train import audio_type
+from codec_ssl.train.trainer import CodecSSLGANTrainer
+
+audio_type.register()
+
+_BALANCER = "loss_balancer"
+
+
+class CodecTask(GuardedTask, GANCodecTask):
+    """SoundStream, EnCodec, DAC and FunCodec of ESPnet; data ``audio`` of type ``audio_<rate>``."""
+
+    trainer = CodecSSLGANTrainer
+
+    @classmethod
+    def add_task_arguments(cls, parser: argparse.ArgumentParser) -> None:
+        """Add ESPnet's options, with the usual choices for codecs as defaults."""
+        super().add_task_arguments(parser)
+        parser.set_defaults(
+            iterator_type="chunk",
+            grad_clip=-1,
+            best_model_criterion=[("valid", "mel_loss", "min")],
+        )
+
+    @classmethod
+    def check_options(cls, args: argparse.Namespace) -> None:
+        """Refuse options that would not do what they say.
+
+        Raises:
+            ConfigError: Naming the option.
+        """
+        super().check_options(args)
+        if args.skip_discriminator_prob > 0 and args.distributed:
+            raise ConfigError(
+                "--skip_discriminator_prob must be 0 with several processes: each would skip "
+                "other steps, and they would wait for each other for ever"
+            )
+
+    @classmethod
+    def build_optimizers(
+        cls, args: argparse.Namespace, model: ESPnetGANCodecModel
+    ) -> list[torch.optim.Optimizer]:
+        """Build both optimizers; the generator's also keeps the loss balancer's averages."""
+        optimizers = super().build_optimizers(args, model)
+        balancer = getattr(model.codec, _BALANCER, None)
+        if balancer is not None:
+            keep_averages(optimizers[0], balancer.averager)
+        return optimizers
+
+
+def keep_averages(optimizer: torch.optim.Optimizer, averager: Any) -> None:
+    """Save and load the moving averages of ESPnet's loss balancer with an optimizer.
+
+    They live in a plain dict that ESPnet doesn't save: a resumed training would start them at 0
+    and scale its losses differently. The optimizer's state is in ``checkpoint.pth`` only, so the
+    weights of an epoch stay what ESPnet's inference expects.
+
+    Args:
+        optimizer: Its ``state_dict`` gets a key ``loss_balancer``.
+        averager: The object with a ``cache`` of tensors by loss name.
+    """
+
+    def save(_: torch.optim.Optimizer, state: dict[str, Any]) -> None:
+        state[_BALANCER] = {name: value.clone() for name, value in averager.cache.items()}
+
+    def load(_: torch.optim.Optimizer, state: dict[str, Any]) -> dict[str, Any]:
+        averager.cache = dict(state.get(_BALANCER, {}))
+        return {key: value for key, value in state.items() if key != _BALANCER}
+
+    optimizer.register_state_dict_post_hook(save)
+    optimizer.register_load_state_dict_pre_hook(load)

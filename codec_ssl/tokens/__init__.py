@@ -1,0 +1,1 @@
+"""Token sequences on disk: bit packing, the store, and the checks before a training."""

@@ -1,0 +1,75 @@
+"""ESPnet data type ``audio_<rate>``: a data dir read at one rate, whatever its files are.
+
+ESPnet's own ``sound`` type wants every file at the model's rate and stops at the first broken one.
+"""
+
+import logging
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+
+import numpy as np
+from espnet2.train.dataset import DATA_TYPES
+
+from codec_ssl.data.audio import BadAudio, read_audio
+from codec_ssl.data.data_dir import DataDir
+from codec_ssl.errors import DataError
+
+NAME = r"audio_\d+"
+_MAX_REPLACEMENTS = 10
+
+_logger = logging.getLogger(__name__)
+
+
+class AudioSet(Mapping[str, np.ndarray]):
+    """Waveforms ``(N,)`` float32 of a data dir, mono, resampled to one rate.
+
+    An utterance that cannot be read is replaced by the next one that can, so that one broken file
+    does not end a training; each replacement is logged with its reason.
+
+    Args:
+        path: A data dir.
+        sample_rate: Rate in Hz.
+    """
+
+    def __init__(self, path: str | Path, sample_rate: int) -> None:
+        self.data_dir = DataDir(path)
+        self.sample_rate = sample_rate
+        self._position = {utt_id: i for i, utt_id in enumerate(self.data_dir.utt_ids)}
+
+    def __getitem__(self, utt_id: str) -> np.ndarray:
+        start = self._position[utt_id]
+        utt_ids = self.data_dir.utt_ids
+        for offset in range(min(_MAX_REPLACEMENTS, len(utt_ids))):
+            other = utt_ids[(start + offset) % len(utt_ids)]
+            try:
+                return read_audio(self.data_dir.source(other), self.sample_rate)[0]
+            except BadAudio as error:
+                _logger.warning("%s; the next utterance is used in its place", error)
+        raise DataError(
+            f"{self.data_dir.path}: {_MAX_REPLACEMENTS} utterances in a row from {utt_id} on "
+            "cannot be read",
+            stage="data",
+        )
+
+    def __iter__(self) -> Iterator[str]:
+        return iter(self.data_dir.utt_ids)
+
+    def __len__(self) -> int:
+        return len(self._position)
+
+
+def load_audio_set(path: str, loader_type: str) -> AudioSet:
+    """Make the reader that ESPnet asks for by a type such as ``audio_16000``."""
+    return AudioSet(path, int(loader_type.rpartition("_")[2]))
+
+
+def register() -> None:
+    """Add the data type to ESPnet's table; doing it twice changes nothing."""
+    DATA_TYPES.setdefault(
+        NAME,
+        {
+            "func": load_audio_set,
+            "kwargs": ["loader_type"],
+            "help": "A data dir, read as mono at the rate in the type's name, e.g. audio_16000.",
+        },
+    )

@@ -1,0 +1,3 @@
+#!/usr/bin/env bash
+# Makes one data dir of several: combine_data_dir.sh DEST SRC1 SRC2 ...
+exec "$(dirname "${BASH_SOURCE[0]}")/data_dir.sh" combine "$@"
