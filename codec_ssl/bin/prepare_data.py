@@ -1,11 +1,12 @@
-"""Make data dirs: from the embedded corpus, from any folder of audio, or from LibriSpeech."""
+"""Make data dirs: from the embedded corpus, any folder of audio, or LibriSpeech; align phones."""
 
 import argparse
 from pathlib import Path
 
 from codec_ssl.bin.cli import run
 from codec_ssl.data import audio_folder, mini_corpus
-from codec_ssl.data.data_dir import DataDir
+from codec_ssl.data.alignment import write_ctm
+from codec_ssl.data.data_dir import PHONES, DataDir
 from codec_ssl.errors import ConfigError
 
 
@@ -15,6 +16,7 @@ def get_parser() -> argparse.ArgumentParser:
     commands = parser.add_subparsers(dest="command", required=True)
     _add_mini(commands.add_parser("mini", help="synthesize the embedded corpus"))
     _add_folder(commands.add_parser("folder", help="any folder of audio, a manifest if you like"))
+    _add_align(commands.add_parser("align", help="phones.ctm of a transcribed data dir"))
     _add_librispeech(commands.add_parser("librispeech", help="LibriSpeech, by lhotse"))
     return parser
 
@@ -72,6 +74,12 @@ def _add_librispeech(parser: argparse.ArgumentParser) -> None:
     parser.set_defaults(call=_librispeech)
 
 
+def _add_align(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("--data_dir", type=Path, required=True, help="gets phones.ctm")
+    parser.add_argument("--language", default="en", help="voice of espeak-ng: en, de, es, ...")
+    parser.set_defaults(call=_align)
+
+
 def _mini(args: argparse.Namespace) -> list[DataDir]:
     return mini_corpus.make(args.out_dir, args.size, args.seed)
 
@@ -90,6 +98,14 @@ def _folder(args: argparse.Namespace) -> list[DataDir]:
         seed=args.seed,
         max_duration=args.max_duration,
     )
+
+
+def _align(args: argparse.Namespace) -> list[DataDir]:
+    from codec_ssl.data.synthetic_alignment import align_data_dir  # librosa takes seconds to import
+
+    data_dir = DataDir(args.data_dir)
+    write_ctm(data_dir.path / PHONES, align_data_dir(data_dir, args.language))
+    return [data_dir]
 
 
 def _librispeech(args: argparse.Namespace) -> list[DataDir]:

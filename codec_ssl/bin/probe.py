@@ -90,7 +90,8 @@ def get_systems(args: argparse.Namespace, splits: dict[str, Split]) -> list[Syst
         name, _, paths = text.partition("=")
         if not name or not paths:
             raise ConfigError(f"--exp: expected NAME=EXP[,EXP2…], found {text!r}")
-        for exp in paths.split(","):
+        # A folder whose own name holds a comma is one experiment.
+        for exp in [paths] if Path(paths).is_dir() else paths.split(","):
             exps.append(exp)
             facts = {"exp": exp, "config": config_name(exp), **shared}
             make = partial(make_encoder, exp, store, args.device, args.checkpoint)

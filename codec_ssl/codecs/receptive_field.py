@@ -77,8 +77,15 @@ def context(convs: Sequence[ConvSpec]) -> tuple[int, int]:
     """
     jump, left, right = 1, 0, 0
     for conv in convs:
-        left += conv.pad_left * jump
+        left += (conv.pad_left + _mirrored_further(conv)) * jump
         right += (conv.kernel - 1 - conv.pad_left) * jump
         jump *= conv.stride
     right = max(0, right - jump + 1)
     return math.ceil(left / jump) * jump, math.ceil(right / jump) * jump
+
+
+def _mirrored_further(conv: ConvSpec) -> int:
+    """Steps that the mirror image at the end of a signal reaches back, beyond plain reading."""
+    if not (conv.reflect and conv.completes_last_window):
+        return 0
+    return max(0, conv.stride - 1 - (conv.pad_left - conv.pad_right))

@@ -34,6 +34,7 @@ class DataDir:
 
     def __init__(self, path: str | Path) -> None:
         self.path = Path(path)
+        self._labels: dict[str, dict[str, str]] = {}
         if not (self.path / "wav.scp").is_file():
             raise DataError(f"{self.path}: expected a data dir, found no wav.scp", stage="data")
 
@@ -110,6 +111,8 @@ class DataDir:
         Raises:
             DataError: If the data dir has no such labels; the message lists those that it has.
         """
+        if name in self._labels:
+            return self._labels[name]
         path = self.path / f"utt2{name}"
         if not path.is_file():
             raise DataError(
@@ -117,7 +120,8 @@ class DataDir:
                 f"{self.label_names}",
                 stage="data",
             )
-        return read_table(path)
+        self._labels[name] = read_table(path)
+        return self._labels[name]
 
     def source(self, utt_id: str) -> AudioSource:
         """Return where the samples of an utterance are.
@@ -215,6 +219,10 @@ class DataDir:
             DataError: If the tables do not fit together.
         """
         path = Path(path)
+        if "spk" in (labels or {}):
+            raise DataError(
+                f"{path}: expected speakers in utt2spk, found labels named 'spk' as well"
+            )
         path.mkdir(parents=True, exist_ok=True)
         for stale in (path / "wav.scp", *table_paths(path)):
             stale.unlink(missing_ok=True)

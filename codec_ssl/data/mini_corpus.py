@@ -6,6 +6,7 @@ and sentences are not, so speaker, keyword and phone probes all work. Determinis
 and seed give the same bytes.
 """
 
+import io
 import logging
 import re
 import zlib
@@ -140,9 +141,7 @@ def make(out_dir: str | Path, size: str = "ci", seed: int = 0) -> list[DataDir]:
     said = synthesize([utterance.request for utterance in utterances])
     for utterance, speech in zip(utterances, said, strict=True):
         wav = _recorded(speech, utterance, seed)
-        path = _wav_path(out_dir, utterance)
-        path.parent.mkdir(parents=True, exist_ok=True)
-        soundfile.write(path, wav, SAMPLE_RATE, subtype="PCM_16")
+        _save(_wav_path(out_dir, utterance), wav)
         phones[utterance.utt_id] = phone_segments(speech, len(wav) / SAMPLE_RATE)
         seconds += len(wav) / SAMPLE_RATE
     _logger.info("%d utterances, %.1f minutes in %s", len(utterances), seconds / 60, out_dir)
@@ -211,6 +210,13 @@ def _planned(
 
 def _wav_path(out_dir: Path, utterance: Utterance) -> Path:
     return out_dir / "wav" / utterance.split / f"{utterance.utt_id}.wav"
+
+
+def _save(path: Path, wav: np.ndarray) -> None:
+    path.parent.mkdir(parents=True, exist_ok=True)
+    content = io.BytesIO()  # libsndfile would flush each small file to the disk and wait for it
+    soundfile.write(content, wav, SAMPLE_RATE, format="WAV", subtype="PCM_16")
+    path.write_bytes(content.getvalue())
 
 
 def _recorded(speech: Speech, utterance: Utterance, seed: int) -> np.ndarray:

@@ -32,7 +32,7 @@ def assign(
 
     Args:
         units: What to divide.
-        fractions: Share of each split by name; they sum to 1.
+        fractions: Share of each split by name; they sum to 1. A split with share 0 isn't made.
         seed: Other seeds give other splits.
 
     Returns:
@@ -41,8 +41,9 @@ def assign(
     Raises:
         DataError: If the fractions don't sum to 1, or there are fewer units than splits.
     """
-    if any(share <= 0 for share in fractions.values()) or abs(sum(fractions.values()) - 1) > 1e-6:
-        raise DataError(f"splits: expected positive fractions that sum to 1, found {fractions}")
+    if any(share < 0 for share in fractions.values()) or abs(sum(fractions.values()) - 1) > 1e-6:
+        raise DataError(f"splits: expected fractions from 0 up that sum to 1, found {fractions}")
+    fractions = {name: share for name, share in fractions.items() if share > 0}
     if len(units) < len(fractions):
         raise DataError(
             f"splits: expected at least {len(fractions)} utterances (speakers, if they stay "

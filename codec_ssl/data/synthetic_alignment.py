@@ -75,9 +75,6 @@ def align(wav: np.ndarray, candidates: Sequence[Speech]) -> list[Segment]:
         DataError: If the recording is over twice as fast or slow as every synthesis.
     """
     recorded, speaking = _features(wav)
-    if speaking.sum() < 2:
-        raise DataError("no speech above the noise was found")
-    # Warping over long pauses would bend the phones beside them, so it sees speech only.
     best: tuple[float, list[Segment]] | None = None
     for speech in candidates:
         cost, segments = _align_one(recorded, speaking, speech)
@@ -96,6 +93,7 @@ def _align_one(
 
     wav = soxr.resample(speech.samples.astype(np.float32) / 32768, speech.sample_rate, SAMPLE_RATE)
     synthetic, audible = _features(wav)
+    # Warping over long pauses would bend the phones beside them, so it sees speech only.
     frames, frames_synthetic = np.flatnonzero(speaking), np.flatnonzero(audible)
     try:
         total, path = librosa.sequence.dtw(
@@ -130,7 +128,7 @@ def _labels_at(speech: Speech, frames: np.ndarray) -> list[str]:
 
 
 def _features(wav: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """Return normalised cepstra with their slopes ``(T, 26)`` and which frames are speech ``(T,)``."""
+    """Return normalised cepstra and slopes ``(T, 26)``, and which frames are speech ``(T,)``."""
     import librosa
 
     power = librosa.feature.melspectrogram(
@@ -151,7 +149,7 @@ def _without_short_gaps(speaking: np.ndarray) -> np.ndarray:
     kept = speaking.copy()
     edges = np.flatnonzero(np.diff(np.concatenate([[1], speaking.astype(int), [1]])))
     for start, stop in edges.reshape(-1, 2):
-        if 0 < start and stop < len(speaking) and stop - start < _MIN_PAUSE_FRAMES:
+        if start > 0 and stop < len(speaking) and stop - start < _MIN_PAUSE_FRAMES:
             kept[start:stop] = True
     return kept
 

@@ -14,6 +14,7 @@ Letters: T frames, Q codebooks, K codebook size.
 """
 
 import zipfile
+from collections import deque
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import islice
@@ -22,7 +23,7 @@ from typing import Any
 
 import numpy as np
 
-from codec_ssl.data.tables import numbered_lines, parse_entry
+from codec_ssl.data.tables import parse_entry
 from codec_ssl.errors import TokenError
 from codec_ssl.tokens.files import replacing
 from codec_ssl.tokens.kaldi_ark import read_ark, write_ark
@@ -108,11 +109,11 @@ def open_source(path: str | Path, form: str, utt_ids: str | Path | None = None) 
     """
     path = Path(path)
     if form == "text":
-        keys = [parse_entry(line, f"{path}:{n}")[0] for n, line in numbered_lines(path)]
+        keys = [parse_entry(line, f"{path}:{n}")[0] for n, line in _numbered_lines(path)]
         return Source(keys, lambda: _read_text(path))
     if form == "tokens":
         ids_path = Path(utt_ids) if utt_ids else _ids_path(path)
-        keys = [parse_entry(line, f"{ids_path}:{n}")[0] for n, line in numbered_lines(ids_path)]
+        keys = [parse_entry(line, f"{ids_path}:{n}")[0] for n, line in _numbered_lines(ids_path)]
         return Source(keys, lambda: _read_tokens(path, keys))
     if form == "npz":
         return _open_npz(path)
@@ -163,8 +164,9 @@ def import_tokens(
         if shard in pending:
             writer.write_shard(shard, part)
         else:
-            for _ in part:
-                pass
+            deque(part, maxlen=0)
+    if next(items, None) is not None:
+        raise TokenError(f"{store_path}: expected {len(source.utt_ids)} utterances, found more")
     return writer.finalize()
 
 
@@ -174,7 +176,7 @@ def _write_lines(path: Path, lines: Iterable[str]) -> None:
 
 
 def _read_text(path: Path) -> Items:
-    for number, line in numbered_lines(path):
+    for number, line in _numbered_lines(path):
         where = f"{path}:{number}"
         utt_id, value = parse_entry(line, where)
         yield utt_id, parse_codes(value, where)
@@ -182,11 +184,21 @@ def _read_text(path: Path) -> Items:
 
 def _read_tokens(path: Path, utt_ids: Sequence[str]) -> Items:
     count = 0
-    for count, line in numbered_lines(path):
+    for count, line in _numbered_lines(path):
         if count <= len(utt_ids):
             yield utt_ids[count - 1], parse_codes(line, f"{path}:{count}")
     if count != len(utt_ids):
         raise TokenError(f"{path}: expected a line for each of {len(utt_ids)} ids, found {count}")
+
+
+def _numbered_lines(path: Path) -> Iterator[tuple[int, str]]:
+    """Lines from 1 on without their newline; labels of 960 h are too long to be read at once."""
+    try:
+        with open(path, encoding="utf-8", newline="\n") as file:
+            for number, line in enumerate(file, start=1):
+                yield number, line.removesuffix("\n")
+    except (OSError, UnicodeDecodeError) as error:
+        raise TokenError(f"{path}: cannot be read: {error}") from error
 
 
 def _ids_path(path: Path) -> Path:
@@ -206,7 +218,7 @@ def _write_npz(path: Path, store: TokenStore) -> None:
     for utt_id, codes in arrays:
         if "/" in utt_id:
             raise TokenError(f"{path}: expected ids without '/' for files, found {utt_id!r}")
-        with replacing(path / f"{utt_id}.npz") as file:
+        with replacing(path / f"{utt_id}.npz", sync=False) as file:
             np.savez_compressed(file, codes=codes)
 
 

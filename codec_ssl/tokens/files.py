@@ -33,8 +33,12 @@ class Tensors(NamedTuple):
 
 
 @contextmanager
-def replacing(path: str | Path) -> Iterator[BinaryIO]:
-    """Open a file to write that is there whole or not at all, even after a power cut.
+def replacing(path: str | Path, *, sync: bool = True) -> Iterator[BinaryIO]:
+    """Open a file to write that is there whole or not at all.
+
+    Args:
+        path: The file.
+        sync: Whether that holds after a power cut too; waits for the disk.
 
     Raises:
         TokenError: If the disk is full or the folder cannot be written.
@@ -45,10 +49,12 @@ def replacing(path: str | Path) -> Iterator[BinaryIO]:
         try:
             with open(temporary, "xb") as file:
                 yield file
-                file.flush()
-                os.fsync(file.fileno())
+                if sync:
+                    file.flush()
+                    os.fsync(file.fileno())
             os.replace(temporary, path)
-            _sync_folder(path.parent)
+            if sync:
+                _sync_folder(path.parent)
         finally:
             temporary.unlink(missing_ok=True)
     except OSError as error:

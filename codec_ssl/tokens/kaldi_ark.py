@@ -28,11 +28,13 @@ def write_ark(
     Raises:
         TokenError: If kaldiio is not installed.
     """
-    target = f"ark,t,scp:{path}.ark,{path}.scp" if text else f"ark,scp:{path}.ark,{path}.scp"
-    with _kaldiio().WriteHelper(target) as writer:
-        for utt_id, codes in items:
-            narrow = codes[:, 0].astype(np.int32) if codes.shape[1] == 1 else codes
-            writer(utt_id, narrow if narrow.ndim == 1 else narrow.astype(np.float32))
+    save_ark = _kaldiio().save_ark
+    ark, scp = f"{path}.ark", f"{path}.scp"
+    # Not through a specifier such as ark,scp:A,B, which has no way to write a comma in a path.
+    for number, (utt_id, codes) in enumerate(items):
+        one = codes.shape[1] == 1
+        array = codes[:, 0].astype(np.int32) if one else codes.astype(np.float32)
+        save_ark(ark, {utt_id: array}, scp=scp, append=number > 0, text=text)
 
 
 def read_ark(path: str | Path) -> Iterator[tuple[str, np.ndarray]]:

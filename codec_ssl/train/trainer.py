@@ -46,7 +46,6 @@ from codec_ssl.train.watch import WatchedBatches, last_value
 _logger = logging.getLogger(__name__)
 # Far apart, so that a rank never repeats what another one drew in an earlier epoch.
 _RANK_SEED_STRIDE = 1_000_003
-_WRITE_ERRORS = ("PytorchStreamWriter", "inline_container", "No space left", "File too large")
 
 
 class Guard:
@@ -188,8 +187,9 @@ class GuardedRun(ABC):
                 trainer_options=trainer_options, distributed_option=distributed_option, **kwargs
             )
         except (OSError, RuntimeError) as error:
-            if not any(sign in str(error) for sign in _WRITE_ERRORS):
+            if guard.unconfirmed is None:
                 raise
+            # ESPnet was saving: torch's own message rarely says that the disk is full.
             raise CheckpointError(
                 f"{guard.checkpoints.folder}: a checkpoint could not be written: {error}; "
                 f"{guard.checkpoints.previous.name} is kept: make room and run the same command"

@@ -47,7 +47,7 @@ def test_same_latents_alone_batched_and_chunked(codecs, make_signal, kind):
         blocks = (torch.from_numpy(piece)[None, None] for piece in in_pieces(wav))
         with torch.no_grad():
             pieces = list(codec._latent_stream(blocks, 3 * codec.hop_length))
-        assert len(wav) <= 4 * codec.hop_length or len(pieces) > 1 or kind == "encodec_48k"
+        assert len(wav) < 20_000 or len(pieces) > 1 or kind == "encodec_48k"
         chunked = torch.cat(pieces, dim=-1)[0].t()
         torch.testing.assert_close(chunked, alone, rtol=1e-4, atol=1e-5)
 
@@ -63,10 +63,8 @@ def test_same_codes_alone_batched_and_chunked(codecs, make_signal, kind):
 @pytest.mark.parametrize("kind", KINDS)
 def test_same_codes_on_recordings_of_all_rates(codecs, real_recordings, kind):
     codec = codecs[kind]
-    wavs = [
-        read_audio(path, codec.sample_rate)[0] for paths in real_recordings.values() for path in paths
-    ]
-    differ, total = mismatches(codec, wavs, chunk_seconds=0.5)
+    wavs = [read_audio(paths[0], codec.sample_rate)[0] for paths in real_recordings.values()]
+    differ, total = mismatches(codec, wavs, chunk_seconds=0.3)
     assert differ <= 1e-3 * total
 
 
@@ -81,7 +79,8 @@ def test_neighbours_in_a_batch_do_not_matter(codecs, make_signal):
     assert torch.equal(codes[0, : lens[0]], alone[0])
 
 
-@pytest.mark.parametrize("kind", ["dac_16k", "encodec_24k", "encodec_48k"])
+@pytest.mark.slow
+@pytest.mark.parametrize("kind", ["dac_16k", "encodec_24k"])
 def test_memory_does_not_grow_with_the_length_of_a_file(codecs, make_signal, kind):
     codec = codecs[kind]
     seconds = 600

@@ -1,4 +1,5 @@
 import math
+from itertools import pairwise
 
 import numpy as np
 import pytest
@@ -109,21 +110,21 @@ def test_textgrids_long_and_short_say_the_same(tmp_path, text, encoding):
 def test_a_damaged_textgrid_is_named(tmp_path, text):
     path = tmp_path / "a.TextGrid"
     path.write_text(text)
-    with pytest.raises(DataError, match="a.TextGrid"):
+    with pytest.raises(DataError, match=r"a\.TextGrid"):
         read_textgrid(path, "phones")
 
 
 def test_ctm_round_trip_keeps_neighbours_apart(tmp_path):
     edges = np.cumsum(np.random.default_rng(0).uniform(0.001, 0.3, 200)).tolist()
-    segments = [Segment(a, b, f"p{i}") for i, (a, b) in enumerate(zip(edges, edges[1:]))]
+    segments = [Segment(a, b, f"p{i}") for i, (a, b) in enumerate(pairwise(edges))]
     write_ctm(tmp_path / "x.ctm", {"b": segments, "a": segments[:1]})
     assert (tmp_path / "x.ctm").read_text().startswith("a 1 ")
     read = read_ctm(tmp_path / "x.ctm")
     assert [segment.label for segment in read["b"]] == [segment.label for segment in segments]
-    for got, expected in zip(read["b"], segments):
+    for got, expected in zip(read["b"], segments, strict=True):
         assert got.start == pytest.approx(expected.start, abs=6e-5)
         assert got.end == pytest.approx(expected.end, abs=6e-5)
-    assert all(left.end <= right.start for left, right in zip(read["b"], read["b"][1:]))
+    assert all(left.end <= right.start for left, right in pairwise(read["b"]))
 
 
 @pytest.mark.parametrize(
@@ -152,7 +153,7 @@ def test_frame_labels_equal_a_search_for_each_frame(lengths, gaps, frame_rate, n
     edges = [0.1, *np.cumsum(lengths) + 0.1]
     segments = [
         Segment(start, end, str(index))
-        for index, (start, end) in enumerate(zip(edges, edges[1:]))
+        for index, (start, end) in enumerate(pairwise(edges))
         if index not in gaps
     ]
     expected = []

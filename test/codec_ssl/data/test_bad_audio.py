@@ -11,7 +11,9 @@ def test_the_table_is_sorted_and_reads_back(tmp_path):
     path = tmp_path / "bad_audio.tsv"
     log.write(path)
     assert path.read_text() == (
-        "utt_id\tpath\treason\tdetail\na\t/z.wav\tempty\t0 bytes\nb\t/x y.wav\tmissing\tno such file\n"
+        "utt_id\tpath\treason\tdetail\n"
+        "a\t/z.wav\tempty\t0 bytes\n"
+        "b\t/x y.wav\tmissing\tno such file\n"
     )
     assert BadAudioLog.read(path).entries == log.entries
 

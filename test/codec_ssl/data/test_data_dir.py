@@ -79,7 +79,7 @@ def test_a_missing_folder_names_the_stage():
 
 def test_a_shell_pipe_is_refused_by_name(data_dir):
     (data_dir.path / "wav.scp").write_text("a-1 sph2pipe -f wav x.sph |\n")
-    with pytest.raises(DataError, match="a-1: .*shell pipe"):
+    with pytest.raises(DataError, match=r"a-1: .*shell pipe"):
         _ = DataDir(data_dir.path).wav_scp
 
 

@@ -62,7 +62,7 @@ def test_shortest_measures_the_audio(tmp_path):
     assert choose(data, 2, "shortest") == ["b", "c"]
 
 
-@settings(max_examples=40, deadline=None)
+@settings(max_examples=12, deadline=None)
 @given(st.lists(st.integers(1, 30), min_size=1, max_size=12), st.data())
 def test_a_split_loses_nothing_and_keeps_speakers_whole(tmp_path_factory, sizes, data):
     path = tmp_path_factory.mktemp("s")

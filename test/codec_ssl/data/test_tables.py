@@ -1,5 +1,5 @@
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from codec_ssl.data.tables import read_table, write_atomic, write_table
@@ -61,6 +61,7 @@ _KEYS = st.text(st.characters(codec="utf-8", exclude_categories=["C", "Z"]), min
 _VALUES = st.text(st.characters(codec="utf-8", exclude_categories=["C"]), min_size=1)
 
 
+@settings(max_examples=30, deadline=None)
 @given(st.dictionaries(_KEYS, _VALUES.map(lambda text: f"x{text}x")))
 def test_what_is_written_is_read(tmp_path_factory, table):
     path = tmp_path_factory.mktemp("t") / "t"

@@ -45,7 +45,7 @@ def make_split(root, name, num_utterances, seed, speakers=("ann", "bob", "cat"))
         codes[utt] = _codes(labels, speakers.index(speaker), random)
         phones[utt] = _segments(labels)
         wav[utt], spk[utt] = str(root / "wav" / f"{utt}.wav"), speaker
-        colour[utt] = "red" if labels.mean() > 2 else "blue"
+        colour[utt] = "red" if speaker == speakers[0] else "blue"
         soundfile.write(wav[utt], _tones(labels, random), RATE)
     DataDir.write(root / name, wav=wav, utt2spk=spk, labels={"colour": colour}, phones=phones)
     write_store(root / "store" / name, codes)

@@ -110,10 +110,10 @@ def test_an_utterance_drops_the_same_codebooks_in_all_its_frames_and_only_in_tra
     frontend = CodecUnitFrontend(
         Q, K, E, init="random", codebook_dropout="prefix", output_dim=None, dropout=0.0
     )
-    codes = torch.randint(0, K, (1, Q)).repeat(40, 1)
-    layout = PackedLayout.from_lengths([8] * 5)
+    codes = torch.randint(0, K, (1, Q)).repeat(400, 1)
+    layout = PackedLayout.from_lengths([8] * 50)
     torch.manual_seed(1)
-    out = frontend.embed(codes, layout).view(5, 8, E)
+    out = frontend.embed(codes, layout).view(50, 8, E)
     assert (out == out[:, :1]).all() and len(out[:, 0].unique(dim=0)) > 1
     full = frontend.lookup(codes)
     assert torch.equal(frontend.embed(codes, layout, augment=False), full)

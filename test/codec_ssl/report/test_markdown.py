@@ -81,10 +81,6 @@ def test_every_picture_that_is_linked_is_a_readable_png(expdir, tmp_path):
             assert len(picture.getcolors(1 << 20)) > 20
 
 
-def test_same_inputs_give_the_same_report(expdir, tmp_path):
-    assert report(expdir, tmp_path) == report(expdir, tmp_path)
-
-
 def test_histories_and_results_are_named_by_their_place(expdir):
     assert list(find_histories(expdir)) == ["run one"]
     assert [path.parent.name for path in find_result_files(expdir)] == ["probe"]

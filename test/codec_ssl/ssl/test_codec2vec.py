@@ -28,6 +28,7 @@ def config(target, **encoder):
             "num_layers": 3,
             "num_heads": 4,
             "ffn_dim": 48,
+            "conv_pos_kernel": 16,
             "conv_pos_groups": 4,
         }
         | encoder,
@@ -62,7 +63,7 @@ def step(model, optimizer, batch):
 
 
 def optimizer_of(model):
-    return torch.optim.Adam([p for p in model.parameters() if p.requires_grad], lr=2e-3)
+    return torch.optim.Adam([p for p in model.parameters() if p.requires_grad], lr=3e-3)
 
 
 @pytest.mark.parametrize("target", TARGETS)
@@ -72,10 +73,10 @@ def test_every_loss_falls_when_one_batch_is_learnt_by_heart(target):
     model.frontend.codebook_dropout = "none"
     optimizer, batch = optimizer_of(model), make_batch()
     losses = []
-    for _ in range(120):
+    for _ in range(60):
         torch.manual_seed(1)  # the same mask every time
         losses.append(step(model, optimizer, batch)[0]["loss"].item())
-    assert sum(losses[-5:]) / 5 < 0.5 * losses[0]
+    assert sum(losses[-5:]) / 5 < 0.6 * losses[0]
 
 
 @pytest.mark.parametrize("target", TARGETS)

@@ -32,7 +32,7 @@ def make_batch(codes=None, labels=None, encoder=None):
 
 
 def nll(scores, label):
-    scores = [float(s) for s in scores]
+    scores = [float(s.detach()) for s in scores]
     top = max(scores)
     return top + math.log(sum(math.exp(s - top) for s in scores)) - scores[label]
 
@@ -50,7 +50,7 @@ def test_reconstruction_loss_equals_a_plain_loop(sizes):
         for q, size in enumerate(sizes):
             scores = [weight[q, k] @ row + bias[q, k] for k in range(size)]
             losses.append(nll(scores, int(codes[frame, q])))
-            hits.append(max(range(size), key=lambda k: scores[k]) == int(codes[frame, q]))  # noqa: B023
+            hits.append(max(range(size), key=lambda k: scores[k]) == int(codes[frame, q]))
     assert loss.item() == pytest.approx(sum(losses) / len(losses), rel=1e-5)
     assert stats["acc_masked"].item() == pytest.approx(sum(hits) / len(hits))
 
@@ -96,7 +96,7 @@ def test_online_labels_loss_and_codebooks_equal_a_plain_loop():
         ids = []
         for i, frame in enumerate(MASKED):
             distances = [(normed[frame] - c).square().sum() for c in before["vectors"][g]]
-            ids.append(min(range(6), key=lambda k: distances[k]))  # noqa: B023
+            ids.append(min(range(6), key=lambda k: distances[k]))
             losses.append(nll(logits[i, g], ids[-1]))
         for k in set(ids):
             mine = [normed[f] for f, label in zip(MASKED, ids, strict=True) if label == k]

@@ -5,6 +5,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 import soundfile
+
 from codec_ssl.data.data_dir import DataDir
 from codec_ssl.errors import DataError
 from codec_ssl.train.audio_type import AudioSet, register

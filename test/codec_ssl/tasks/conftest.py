@@ -1,0 +1,124 @@
+"""Tiny stores and data dirs, trainings through the real tasks, and processes to kill."""
+
+import json
+import os
+import traceback
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+import torch
+from codec_ssl.tokens.store import TokenStore, TokenStoreWriter
+
+Q, K, CLASSES = 2, 16, 12
+
+
+def make_store(path: Path, lengths: dict[str, int], sizes: list[int], name: str) -> TokenStore:
+    rng = np.random.default_rng(len(name) + len(lengths))
+    writer = TokenStoreWriter(
+        path,
+        utt_ids=list(lengths),
+        sizes=sizes,
+        frame_rate=50.0,
+        sample_rate=16000,
+        maker={"kind": "codec", "name": name, "fingerprint": f"of {name}"},
+    )
+    for shard in writer.pending():
+        ids = writer.shard_utt_ids(shard)
+        codes = [(u, rng.integers(0, sizes, (lengths[u], len(sizes)))) for u in ids]
+        writer.write_shard(shard, codes)
+    return writer.finalize()
+
+
+@pytest.fixture(scope="session")
+def stores(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Stores ``{codes,labels}/{train,valid,other}``; labels a frame shorter now and then."""
+    root = tmp_path_factory.mktemp("stores")
+    rng = np.random.default_rng(0)
+    for split, count in (("train", 40), ("valid", 8), ("other", 41)):
+        lengths = {f"{split}{i:02d}": int(rng.integers(15, 50)) for i in range(count)}
+        make_store(root / "codes" / split, lengths, [K] * Q, "codec")
+        shorter = {utt: n - i % 2 for i, (utt, n) in enumerate(lengths.items())}
+        make_store(root / "labels" / split, shorter, [CLASSES], "kmeans")
+    return root
+
+
+@pytest.fixture
+def command(stores: Path) -> Callable[..., list[str]]:
+    """Command line of a Codec2Vec training that takes a second."""
+
+    def build(output_dir: Path, target: str = "reconstruction", *more: str, train: str = "train"):
+        names = ["codes", "labels"] if target == "cluster" else ["codes"]
+        cmd = f"""--output_dir {output_dir} --target {target} --max_epoch 3 --num_workers 0
+            --num_iters_per_epoch 4 --batch_bins 300 --optim adamw --optim_conf lr=0.003
+            --frontend_conf codebook_dim=8 --frontend_conf init=random --use_tensorboard false
+            --encoder_conf dim=16 --encoder_conf num_layers=2 --encoder_conf num_heads=2
+            --encoder_conf ffn_dim=32 --encoder_conf conv_pos_kernel=8
+            --encoder_conf conv_pos_groups=2 --alarm_conf pred_perplexity=null""".split()
+        if target == "online":
+            cmd += "--target_conf num_layers=1 --target_conf codebook_size=8".split()
+        for split, store in (("train", train), ("valid", "valid")):
+            for name in names:
+                data = f"{stores}/{name}/{store},{name},token_store"
+                cmd += [f"--{split}_data_path_and_name_and_type", data]
+        return [*cmd, *more]
+
+    return build
+
+
+@pytest.fixture
+def forked() -> Callable[..., int]:
+    """Run a function in a child process; its exit code, negative for the signal that killed it."""
+    return lambda function, *args: wait(start(function, *args))
+
+
+@pytest.fixture
+def in_parallel() -> Callable[..., list[int]]:
+    """Run functions in child processes at once; their exit codes."""
+    return lambda *functions: [wait(child) for child in [start(f) for f in functions]]
+
+
+def start(function: Callable[..., Any], *args: Any) -> int:
+    child = os.fork()
+    if child:
+        return child
+    code = 1
+    try:
+        function(*args)
+        code = 0
+    except BaseException:
+        traceback.print_exc()
+    finally:
+        os._exit(code)
+
+
+def wait(child: int) -> int:
+    return os.waitstatus_to_exitcode(os.waitpid(child, 0)[1])
+
+
+@pytest.fixture
+def same_run() -> Callable[[Path, Path], None]:
+    """Compare two experiments: parameters, optimizers and curves, bit for bit."""
+
+    def compare(left: Path, right: Path) -> None:
+        a, b = (
+            torch.load(folder / "checkpoint.pth", weights_only=True) for folder in (left, right)
+        )
+        for part in ("model", "optimizers", "schedulers"):
+            torch.testing.assert_close(a[part], b[part], rtol=0, atol=0, equal_nan=True)
+        assert curves(left) == curves(right)
+
+    return compare
+
+
+def curves(folder: Path) -> list[Any]:
+    """History without what depends on the clock."""
+
+    def plain(stats: dict[str, float]) -> dict[str, float]:
+        clock = ("time", "per_sec", "share")
+        return {k: v for k, v in stats.items() if not k.endswith(clock)}
+
+    history = json.loads((folder / "history.json").read_text())
+    return [(e["epoch"], plain(e["train"]), plain(e["valid"])) for e in history]

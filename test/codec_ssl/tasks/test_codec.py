@@ -1,0 +1,180 @@
+"""Promises of the codec task: ESPnet's codec training, resumed exactly."""
+
+import os
+import signal
+from pathlib import Path
+
+import numpy as np
+import pytest
+import soundfile
+import torch
+import yaml
+from codec_ssl.errors import ConfigError, TrainingError
+from codec_ssl.train.checkpoint import load_weights
+
+pytestmark = pytest.mark.timeout(500)
+
+CONFIG = """
+codec: soundstream
+codec_conf:
+  sampling_rate: 8000
+  generator_params:
+    hidden_dim: 8
+    encdec_n_filters: 2
+    encdec_ratios: [4, 4]
+    encdec_lstm: 1
+    encdec_activation_params: {alpha: 1.0}
+    quantizer_n_q: 2
+    quantizer_bins: 8
+    quantizer_kmeans_init: true
+    quantizer_kmeans_iters: 3
+    quantizer_target_bandwidth: [1.5, 3]
+  discriminator_params:
+    scales: 1
+    scale_discriminator_params:
+      in_channels: 1
+      out_channels: 1
+      kernel_sizes: [15, 41, 5, 3]
+      channels: 4
+      max_downsample_channels: 8
+      max_groups: 2
+      bias: true
+      downsample_scales: [4, 4, 1]
+      nonlinear_activation: LeakyReLU
+      nonlinear_activation_params: {negative_slope: 0.1}
+    scale_follow_official_norm: false
+    complexstft_discriminator_params:
+      in_channels: 1
+      channels: 2
+      strides: [[1, 2], [2, 2]]
+      chan_mults: [1, 2]
+      n_fft: 64
+      hop_length: 16
+      win_length: 64
+      stft_normalized: false
+  mel_loss_params: {fs: 8000, range_start: 6, range_end: 7, window: hann, n_mels: 5, fmin: 0,
+    fmax: null, log_base: null}
+optim: adamw
+optim_conf: {lr: 0.001}
+optim2: adamw
+optim2_conf: {lr: 0.001}
+scheduler: exponentiallr
+scheduler_conf: {gamma: 0.9}
+chunk_length: 800
+num_cache_chunks: 8
+batch_size: 4
+num_iters_per_epoch: 10
+max_epoch: 3
+use_tensorboard: false
+"""
+
+
+@pytest.fixture(scope="module")
+def task():
+    from codec_ssl.tasks.codec import CodecTask
+
+    return CodecTask
+
+
+@pytest.fixture(scope="module")
+def data(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    root = tmp_path_factory.mktemp("audio")
+    rng = np.random.default_rng(0)
+    for split, count in (("train", 12), ("valid", 4)):
+        folder = root / split
+        folder.mkdir()
+        for i in range(count):
+            soundfile.write(folder / f"{i}.wav", rng.uniform(-0.5, 0.5, 3000 + 100 * i), 8000)
+        ids = [f"{split}{i}" for i in range(count)]
+        (folder / "wav.scp").write_text(
+            "".join(sorted(f"{utt} {folder}/{i}.wav\n" for i, utt in enumerate(ids)))
+        )
+        (folder / "utt2spk").write_text("".join(sorted(f"{utt} s\n" for utt in ids)))
+    (root / "train.yaml").write_text(CONFIG)
+    return root
+
+
+def command(data: Path, output_dir: Path, *more: str) -> list[str]:
+    cmd = ["--config", str(data / "train.yaml"), "--output_dir", str(output_dir)]
+    for split in ("train", "valid"):
+        cmd += [f"--{split}_data_path_and_name_and_type", f"{data}/{split},audio,audio_8000"]
+        cmd += [f"--{split}_shape_file", f"{data}/{split}/utt2spk"]
+    return [*cmd, "--use_preprocessor", "false", *more]
+
+
+def dying(task, cmd: list[str], step: int) -> None:
+    """Train, and die before so many discriminator steps."""
+    build = task.build_optimizers.__func__
+    seen = []
+
+    def build_and_watch(cls, args, model):
+        optimizers = build(cls, args, model)
+
+        def count(*_):
+            seen.append(1)
+            if len(seen) == step:
+                os.kill(os.getpid(), signal.SIGKILL)
+
+        optimizers[1].register_step_pre_hook(count)
+        return optimizers
+
+    task.build_optimizers = classmethod(build_and_watch)
+    task.main(cmd=cmd)
+
+
+def steps_an_epoch(folder: Path) -> int:
+    optimizers = torch.load(folder / "checkpoint.pth", weights_only=True)["optimizers"]
+    return int(next(iter(optimizers[1]["state"].values()))["step"]) // 3
+
+
+@pytest.mark.parametrize(
+    ("workers", "more"),
+    [
+        (0, []),
+        (1, ["--generator_first", "true"]),
+        (0, ["--skip_discriminator_prob", "0.3"]),
+        (0, ["--codec_conf", "use_loss_balancer=true"]),
+    ],
+    ids=["plain", "worker, generator first", "skipping", "loss balancer"],
+)
+def test_killed_and_resumed_equals_uninterrupted(
+    tmp_path, task, data, forked, same_run, workers, more
+):
+    more = ["--num_workers", str(workers), *more]
+    task.main(cmd=command(data, tmp_path / "whole", *more))
+    cut = command(data, tmp_path / "cut", *more)
+    step = 2 * steps_an_epoch(tmp_path / "whole") - 2
+    assert step > 3
+    assert forked(dying, task, cut, step) == -signal.SIGKILL
+    assert (tmp_path / "cut" / "1epoch.pth").exists()
+    task.main(cmd=cut)
+    same_run(tmp_path / "whole", tmp_path / "cut")
+
+
+def test_weights_are_those_that_espnet_reads(tmp_path, task, data):
+    from espnet2.tasks.gan_codec import GANCodecTask
+
+    cmd = command(data, tmp_path, "--max_epoch", "1", "--codec_conf", "use_loss_balancer=true")
+    task.main(cmd=cmd)
+    model, _ = GANCodecTask.build_model_from_file(tmp_path / "config.yaml", tmp_path / "latest.pth")
+    _, state = load_weights(tmp_path, "best")
+    torch.testing.assert_close(model.state_dict(), state, rtol=0, atol=0)
+    assert yaml.safe_load((tmp_path / "config.yaml").read_text())["codec"] == "soundstream"
+
+
+def test_samples_per_second_are_logged(tmp_path, task, data, caplog):
+    caplog.set_level("INFO")
+    task.main(cmd=command(data, tmp_path, "--max_epoch", "1"))
+    assert "samples/s" in caplog.text and "mel " in caplog.text
+
+
+def test_skipping_with_several_processes_is_refused(tmp_path, task, data):
+    args = task.get_parser().parse_args(command(data, tmp_path, "--skip_discriminator_prob", "0.5"))
+    args.distributed = True
+    with pytest.raises(ConfigError, match="skip_discriminator_prob must be 0"):
+        task.check_options(args)
+
+
+def test_audio_shorter_than_a_chunk_is_named(tmp_path, task, data):
+    with pytest.raises(TrainingError, match="too short"):
+        task.main(cmd=command(data, tmp_path, "--chunk_length", "100000"))
