@@ -19,7 +19,7 @@ import time
 from collections.abc import Sequence
 from pathlib import Path
 
-from run import (
+from jobs import (
     END_MARK,
     Ending,
     Job,

@@ -66,7 +66,7 @@ stage() {
     _ran=$((_ran + 1))
 }
 
-stage_done() { _stamp done "${_stage_args[@]}"; }
+stage_done() { _stamp "done" "${_stage_args[@]}"; }
 
 stages_end() {
     if [ "${dry_run}" = true ]; then return 0; fi

@@ -20,7 +20,7 @@ MAX_HASHED_BYTES = 64 << 20
 
 
 def hash_file(path: Path) -> str:
-    """Hash a file's content; of a very large one its size and time, since reading it is the cost."""
+    """Hash a file's content; of a very large one its size and time, to spare the reading."""
     stat = path.stat()
     if stat.st_size > MAX_HASHED_BYTES:
         return f"{stat.st_size}:{stat.st_mtime_ns}"

@@ -30,8 +30,8 @@ def conv_stage(
         chunk: Input steps whose outputs are kept from one window, whole strides.
     """
     left, right = context
-    # Padding that mirrors the start of the signal reads as far to the right as it pads.
-    chunk = max(chunk, left)
+    # Padding that mirrors the start of the signal reads further to the right than it pads.
+    chunk = max(chunk, left + stride)
     buffer: Tensor | None = None
     done = 0
     for block in blocks:

@@ -141,6 +141,8 @@ class Codec2VecTask(GuardedTask, AbsTask):
                 check_resume(stores, args.output_dir)
             complete_sizes(args, stores)
             args.data_record = record_stores(stores)
+        # Skipped layers and a frozen frontend get no gradient, and not on every rank at once.
+        args.unused_parameters = args.unused_parameters or args.distributed
         model = ESPnetCodec2Vec(build_codec2vec(vars(args)))
         if args.strict_init:
             for init_param in args.init_param:

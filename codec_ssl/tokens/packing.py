@@ -48,12 +48,13 @@ class Window:
 
 @dataclass(frozen=True)
 class Layout:
-    """How columns of given sizes lie in the bit stream."""
+    """How columns of given sizes lie in the bit stream; ``block_groups`` groups fit the cache."""
 
     num_codebooks: int
     frame_bits: int
     group_codes: int
     group_bytes: int
+    block_groups: int
     windows: tuple[Window, ...]
 
     def num_bytes(self, num_frames: int) -> int:
@@ -115,8 +116,9 @@ def pack(codes: np.ndarray, sizes: Sequence[int]) -> np.ndarray:
     padded = np.zeros((num_groups, plan.group_codes), dtype=np.uint64)
     padded.reshape(-1)[: codes.size] = codes.reshape(-1)
     packed = np.zeros((num_groups, plan.group_bytes), dtype=np.uint8)
-    for begin, end in _blocks(num_groups, plan):
-        _pack_block(padded[begin:end], plan, packed[begin:end])
+    for begin in range(0, num_groups, plan.block_groups):
+        block = slice(begin, begin + plan.block_groups)
+        _pack_block(padded[block], plan, packed[block])
     return packed.reshape(-1)[: plan.num_bytes(len(codes))]
 
 
@@ -207,6 +209,7 @@ def _layout(sizes: tuple[int, ...]) -> Layout:
         frame_bits=sum(widths),
         group_codes=len(group),
         group_bytes=sum(group) // 8,
+        block_groups=max(1, _BLOCK_CODES // len(group)),
         windows=tuple(_windows(group)),
     )
 
@@ -240,32 +243,23 @@ def _windows(widths: list[int]) -> Iterator[Window]:
         first = last
 
 
-def _blocks(num_groups: int, plan: Layout) -> Iterator[tuple[int, int]]:
-    """Begin and end of runs of groups that fit the cache."""
-    step = max(1, _BLOCK_CODES // plan.group_codes)
-    for begin in range(0, num_groups, step):
-        yield begin, min(begin + step, num_groups)
-
-
 def _unpack_groups(
     packed: np.ndarray, plan: Layout, num_groups: int, dtype: np.dtype
 ) -> np.ndarray:
     """Codes (num_groups, G) of a byte stream; bytes past its end count as zero."""
     out = np.empty((num_groups, plan.group_codes), dtype=dtype)
     # Codes are not negative, so 64-bit results go straight where they belong.
-    target = out.view(np.uint64) if out.dtype.itemsize == _WORD_BYTES else out
-    blocks = list(_blocks(num_groups, plan))
-    most = blocks[0][1] if blocks else 0
+    target = out.view(np.uint64) if dtype.itemsize == _WORD_BYTES else out
+    step = min(plan.block_groups, num_groups)
     # The slack lets the last window of a block be loaded as a whole word.
-    buffer = np.zeros(most * plan.group_bytes + _WORD_BYTES, dtype=np.uint8)
-    words = np.empty(most, dtype=np.uint64)
-    shifted = np.empty(most, dtype=np.uint64)
-    for begin, end in blocks:
-        part = packed[begin * plan.group_bytes : end * plan.group_bytes]
+    buffer = np.empty(step * plan.group_bytes + _WORD_BYTES, dtype=np.uint8)
+    scratch = np.empty((2, step), dtype=np.uint64)
+    for begin in range(0, num_groups, max(1, step)):
+        codes = target[begin : begin + step]
+        part = packed[begin * plan.group_bytes : (begin + step) * plan.group_bytes]
         buffer[: len(part)] = part
         buffer[len(part) :] = 0
-        count = end - begin
-        _unpack_block(buffer, plan, words[:count], shifted[:count], target[begin:end])
+        _unpack_block(buffer, plan, *scratch[:, : len(codes)], codes)
     return out
 
 
@@ -276,8 +270,10 @@ def _unpack_block(
     for window in plan.windows:
         words[:] = _load(buffer, window.start, len(words), plan.group_bytes)
         for field in window.fields:
-            np.right_shift(words, field.shift, shifted)
-            np.bitwise_and(shifted, field.mask, codes[:, field.column], casting="unsafe")
+            at_zero = words
+            if field.shift:
+                at_zero = np.right_shift(words, field.shift, shifted)
+            np.bitwise_and(at_zero, field.mask, codes[:, field.column], casting="unsafe")
 
 
 def _load(buffer: np.ndarray, start: int, count: int, stride: int) -> np.ndarray:

@@ -11,7 +11,7 @@ ROOT = Path(__file__).resolve().parents[2]
 
 SCRIPT = r"""
 set -euo pipefail
-root={root}
+root='{root}'
 stage=${{STAGE:-1}} stop_stage=${{STOP:-2}} dry_run=${{DRY:-false}} expdir=exp
 . "${{root}}/utils/stages.sh"
 stages_begin "1 first" "2 second"

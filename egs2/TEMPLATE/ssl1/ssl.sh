@@ -60,6 +60,7 @@ sets=$(echo "${train_set} ${valid_set} ${probe_sets}" | tr ' ' '\n' | awk '!seen
 dist_args=(--ngpu "${ngpu}" --multiprocessing_distributed "$([ "${ngpu}" -gt 1 ] && echo true || echo false)")
 recipe=${PWD#"${root}/"}
 device=$([ "${ngpu}" -gt 0 ] && echo cuda || echo cpu)
+job_gpu=$([ "${ngpu}" -gt 0 ] && echo 1 || echo 0)  # of one extraction or probing job
 
 # train NUMBER NAME EXP CONFIG LABELS DESCRIPTION: one Codec2Vec training; LABELS may be empty
 train() {
@@ -137,7 +138,7 @@ for set in ${sets}; do
     if stage 3 tokens "${codes}/${set}" "codes of ${set}" --in "${datadir}" "${codec_inputs[@]}" --opt "${set} ${max_bad_rate}"; then
         extract=(python -m codec_ssl.bin.extract_codes --codec "${codec}" --data_dir "${datadir}/${set}" --store "${codes}/${set}"
                  --num_jobs "${nj}" --max_bad_rate "${max_bad_rate}" --device "${device}")
-        ${gpu_cmd} --gpu "${ngpu}" --num_threads 1 "JOB=1:${nj}" "${codes}/logs/${set}.JOB.log" -- "${extract[@]}" --job JOB
+        ${gpu_cmd} --gpu "${job_gpu}" --num_threads 1 "JOB=1:${nj}" "${codes}/logs/${set}.JOB.log" -- "${extract[@]}" --job JOB
         "${extract[@]}" --finalize true
         python -m codec_ssl.bin.tokens shapes "${codes}/${set}" "${codes}/${set}/shape"
         stage_done
@@ -160,7 +161,7 @@ if [ "${pretrain}" = true ]; then
         labels=${dumpdir}/labels_r${round}
         if stage 6 labels "${kmeans}" "round ${round}: k-means ${kmeans_clusters} on layer ${kmeans_layer} of ${teacher}" \
             --in "${teacher}" --in "${codes}/${train_set}" --opt "${kmeans_clusters} ${kmeans_layer} ${kmeans_frames}"; then
-            ${gpu_cmd} --gpu "${ngpu}" --num_threads "${OMP_NUM_THREADS}" "${kmeans}/fit.log" -- \
+            ${gpu_cmd} --gpu "${job_gpu}" --num_threads "${OMP_NUM_THREADS}" "${kmeans}/fit.log" -- \
                 python -m codec_ssl.bin.fit_kmeans --exp "${teacher}" --layer "${kmeans_layer}" --store "${codes}/${train_set}" \
                 --out "${kmeans}" --num_clusters "${kmeans_clusters}" --max_frames "${kmeans_frames}" --device "${device}"
             stage_done
@@ -169,7 +170,7 @@ if [ "${pretrain}" = true ]; then
             if stage 6 labels "${labels}/${set}" "round ${round}: labels of ${set}" --in "${kmeans}" --in "${codes}/${set}"; then
                 extract=(python -m codec_ssl.bin.extract_labels --kmeans "${kmeans}" --exp "${teacher}" --layer "${kmeans_layer}"
                          --store "${codes}/${set}" --out "${labels}/${set}" --num_jobs "${nj}" --device "${device}")
-                ${gpu_cmd} --gpu "${ngpu}" --num_threads 1 "JOB=1:${nj}" "${labels}/logs/${set}.JOB.log" -- "${extract[@]}" --job JOB
+                ${gpu_cmd} --gpu "${job_gpu}" --num_threads 1 "JOB=1:${nj}" "${labels}/logs/${set}.JOB.log" -- "${extract[@]}" --job JOB
                 "${extract[@]}" --finalize true
                 stage_done
             fi
@@ -199,7 +200,7 @@ three() { echo "train=$1/${probe_train},valid=$1/${probe_valid},test=$1/${probe_
 if stage 8 probe "${expdir}/probe" "linear probes and clustering, layer by layer" "${exp_inputs[@]}" --in "${datadir}" \
     --in "${codes}/${probe_test}" --opt "${probe_sets} ${probe_tasks} ${probe_args}"; then
     # shellcheck disable=SC2086  # probe_args is a list of options
-    ${gpu_cmd} --gpu "${ngpu}" --num_threads "${OMP_NUM_THREADS}" "${expdir}/probe/probe.log" -- \
+    ${gpu_cmd} --gpu "${job_gpu}" --num_threads "${OMP_NUM_THREADS}" "${expdir}/probe/probe.log" -- \
         python -m codec_ssl.bin.probe "${exp_args[@]}" --stores "$(three "${codes}")" --data_dirs "$(three "${datadir}")" \
         --tasks "${probe_tasks}" --recipe "${recipe}" --out "${expdir}/probe" --device "${device}" ${probe_args}
     stage_done

@@ -10,6 +10,7 @@ from typing import Any
 import numpy as np
 import pytest
 import torch
+
 from codec_ssl.tokens.store import TokenStore, TokenStoreWriter
 
 Q, K, CLASSES = 2, 16, 12
@@ -34,12 +35,13 @@ def make_store(path: Path, lengths: dict[str, int], sizes: list[int], name: str)
 
 @pytest.fixture(scope="session")
 def stores(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """Stores ``{codes,labels}/{train,valid,other}``; labels a frame shorter now and then."""
+    """Stores ``{codes,labels}/{train,valid,other,foreign}``; labels a frame shorter now and then."""
     root = tmp_path_factory.mktemp("stores")
     rng = np.random.default_rng(0)
-    for split, count in (("train", 40), ("valid", 8), ("other", 41)):
+    for split, count in (("train", 40), ("valid", 8), ("other", 41), ("foreign", 40)):
         lengths = {f"{split}{i:02d}": int(rng.integers(15, 50)) for i in range(count)}
-        make_store(root / "codes" / split, lengths, [K] * Q, "codec")
+        name = "another codec" if split == "foreign" else "codec"
+        make_store(root / "codes" / split, lengths, [K] * Q, name)
         shorter = {utt: n - i % 2 for i, (utt, n) in enumerate(lengths.items())}
         make_store(root / "labels" / split, shorter, [CLASSES], "kmeans")
     return root
@@ -58,7 +60,7 @@ def command(stores: Path) -> Callable[..., list[str]]:
             --encoder_conf ffn_dim=32 --encoder_conf conv_pos_kernel=8
             --encoder_conf conv_pos_groups=2 --alarm_conf pred_perplexity=null""".split()
         if target == "online":
-            cmd += "--target_conf num_layers=1 --target_conf codebook_size=8".split()
+            cmd += ["--target_conf", "num_layers=1", "--target_conf", "codebook_size=8"]
         for split, store in (("train", train), ("valid", "valid")):
             for name in names:
                 data = f"{stores}/{name}/{store},{name},token_store"

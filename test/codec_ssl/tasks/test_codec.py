@@ -9,6 +9,7 @@ import pytest
 import soundfile
 import torch
 import yaml
+
 from codec_ssl.errors import ConfigError, TrainingError
 from codec_ssl.train.checkpoint import load_weights
 

@@ -82,7 +82,7 @@ def test_damaged_checkpoint_falls_back_and_says_what_is_lost(exp, keep, caplog):
 
 
 def test_kill_between_rename_and_write_falls_back(exp, caplog):
-    folder, keeper = exp
+    _folder, keeper = exp
     keeper.rotate()
     assert keeper.repair() == 3
     assert "missing: falling back" in caplog.text
@@ -140,7 +140,7 @@ def test_load_weights_by_latest_best_epoch_and_name(exp):
         assert state["w"][0, 0] == epoch
     with pytest.raises(CheckpointError, match=r"7epoch\.pth.*1epoch, 2epoch"):
         load_weights(folder, 7)
-    with pytest.raises(CheckpointError, match="no weight starts with 'codec2vec.'; first: w"):
+    with pytest.raises(CheckpointError, match=r"no weight starts with 'codec2vec\.'; first: w"):
         load_weights(folder, prefix="codec2vec.")
     with pytest.raises(CheckpointError, match=r"config\.yaml"):
         load_weights(folder / "nowhere")

@@ -78,7 +78,7 @@ def test_bad_batches_stop_only_in_a_row_and_do_not_fill_the_disk(tmp_path):
     ]
     bad.bad_step([(1, batch)], 2, "non-finite loss")
     bad.bad_step([(2, batch)], 2, "non-finite loss")
-    with pytest.raises(TrainingError, match="3 bad steps in a row.*u1, u2"):
+    with pytest.raises(TrainingError, match=r"3 bad steps in a row.*u1, u2"):
         bad.bad_step([(3, batch)], 2, "non-finite loss")
 
 
