@@ -2,7 +2,8 @@
 
 SoundStream, Encodec and DAC of ESPnet have the same generator: SEANet encoder, residual vector
 quantizer, SEANet decoder. It is built from ESPnet's shared modules, without the discriminators
-and without ESPnet's task, whose import alone takes longer than coding a small corpus.
+and without ESPnet's task, whose import alone takes longer than coding a small corpus. Our own
+spectral codec is trained by the same task and read here, too.
 """
 
 import math
@@ -16,12 +17,16 @@ from espnet2.gan_codec.shared.encoder.seanet import SEANetEncoder
 from espnet2.gan_codec.shared.quantizer.residual_vq import ResidualVectorQuantizer
 from torch import Tensor, nn
 
+from codec_ssl.codecs.base import Codec
 from codec_ssl.codecs.residual_vq import check_trained
 from codec_ssl.codecs.seanet import SEANetCodec
+from codec_ssl.codecs.spectral import SpectralCodec, SpectralGenerator
 from codec_ssl.codecs.weights import check_codebooks_used, read_weights
 from codec_ssl.errors import CodecError
 
-SUPPORTED = ("soundstream", "encodec", "dac")
+SPECTRAL = "spectral"
+SUPPORTED = ("soundstream", "encodec", "dac", SPECTRAL)
+_BANDWIDTHS = "quantizer_target_bandwidth"
 # What the constructors of ESPnet's generators take where the configuration is silent.
 _DEFAULTS: dict[str, Any] = {
     "hidden_dim": 128,
@@ -47,7 +52,7 @@ _DEFAULTS: dict[str, Any] = {
     "decoder_final_activation_params": None,
     "quantizer_n_q": 8,
     "quantizer_bins": 1024,
-    "quantizer_target_bandwidth": [7.5, 15],
+    _BANDWIDTHS: [7.5, 15],
 }
 _DAC_DEFAULTS = {"codebook_dim": 8, "encdec_activation": "Snake", "encdec_activation_params": {}}
 # Statistics over the whole file would make a frame's code depend on all the others.
@@ -88,15 +93,10 @@ class Generator(nn.Module):
         )
         self.decoder = SEANetDecoder(**shared, **final)
 
-    def trained_codebooks(self, sample_rate: int) -> int:
-        """Codebooks that the largest bandwidth of the training used, as ESPnet counts them."""
-        frame_rate = math.ceil(sample_rate / math.prod(self.conf["encdec_ratios"]))
-        return min(
-            self.quantizer.n_q,
-            self.quantizer.get_num_quantizers_for_bandwidth(
-                frame_rate, max(self.conf["quantizer_target_bandwidth"])
-            ),
-        )
+    @property
+    def hop_length(self) -> int:
+        """Samples a frame."""
+        return math.prod(self.conf["encdec_ratios"])
 
 
 def load_espnet(
@@ -107,7 +107,7 @@ def load_espnet(
     repo_id: str | None = None,
     num_codebooks: int | None = None,
     precision: str = "fp32",
-) -> SEANetCodec:
+) -> Codec:
     """Load a codec from the directory of an ESPnet codec experiment.
 
     Args:
@@ -129,26 +129,35 @@ def load_espnet(
     kind, conf = config.get("codec"), config.get("codec_conf") or {}
     params = conf.get("generator_params") or {}
     _check_supported(folder, kind, params)
-    model = Generator(kind, params)
+    model = SpectralGenerator(params) if kind == SPECTRAL else Generator(kind, params)
     path = _weights_file(folder, weights, config)
     saved = read_weights(path, how="train the codec, or name a file with `weights:`")
     _load_strictly(model, saved, path)
     rate = int(conf.get("sampling_rate", 24000))
     if num_codebooks is None:
-        num_codebooks = model.trained_codebooks(rate)
+        num_codebooks = _trained_codebooks(model, rate)
     used = check_codebooks_used(str(folder), num_codebooks, model.quantizer.n_q)
     check_trained(model.quantizer, used, str(path))
-    return SEANetCodec(
+    behind_contract = SpectralCodec if kind == SPECTRAL else SEANetCodec
+    return behind_contract(
         name or folder.resolve().name,
         model,
         sample_rate=rate,
-        hop_length=math.prod(model.encoder.ratios),
+        hop_length=model.hop_length,
         num_codebooks=used,
         codebook_size=model.quantizer.bins,
         latent_dim=model.conf["hidden_dim"],
         config={"kind": "espnet", "codec": kind, "generator_params": model.conf},
         precision=precision,
     )
+
+
+def _trained_codebooks(model: Generator | SpectralGenerator, sample_rate: int) -> int:
+    """Codebooks that the largest bandwidth of the training used, as ESPnet counts them."""
+    bandwidths = model.conf.get("quantizer_target_bandwidth", _DEFAULTS[_BANDWIDTHS])
+    frame_rate = math.ceil(sample_rate / model.hop_length)
+    wanted = model.quantizer.get_num_quantizers_for_bandwidth(frame_rate, max(bandwidths))
+    return min(model.quantizer.n_q, wanted)
 
 
 def _read_config(folder: Path) -> dict[str, Any]:

@@ -5,20 +5,23 @@ from typing import Any
 
 import torch
 from espnet2.gan_codec.espnet_model import ESPnetGANCodecModel
-from espnet2.tasks.gan_codec import GANCodecTask
+from espnet2.tasks.gan_codec import GANCodecTask, codec_choices
 
 from codec_ssl.errors import ConfigError
 from codec_ssl.tasks.guarded import GuardedTask
+from codec_ssl.tasks.spectral_codec import NAME as SPECTRAL
+from codec_ssl.tasks.spectral_codec import SpectralSoundStream
 from codec_ssl.train import audio_type
 from codec_ssl.train.trainer import CodecSSLGANTrainer
 
 audio_type.register()
+codec_choices.classes.setdefault(SPECTRAL, SpectralSoundStream)
 
 _BALANCER = "loss_balancer"
 
 
 class CodecTask(GuardedTask, GANCodecTask):
-    """SoundStream, EnCodec, DAC and FunCodec of ESPnet; data ``audio`` of type ``audio_<rate>``."""
+    """ESPnet's SoundStream, EnCodec, DAC, FunCodec, and our spectral codec; data ``audio`` of type ``audio_<rate>``."""
 
     trainer = CodecSSLGANTrainer
 

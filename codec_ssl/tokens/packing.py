@@ -5,9 +5,10 @@ the bits left over in its last byte are zero, so equal codes are equal bytes. Co
 starts at bit 0 of byte 0.
 
 Speed comes from the period of that stream: after G codes it is at a byte border again, with the
-same columns. A *group* of G codes is cut into *windows* of at most 64 bits that start at a byte;
-one strided load then fetches a window of every group at once, and each of its codes costs one
-shift and one mask over all groups.
+same columns. A *group* of G codes is cut into *windows* of four codes that start at a byte and
+span at most 64 bits. One strided load fetches a window of every group at once; shifts and masks
+move its codes apart into four *lanes* of 16 bits, all groups together, and the words are then the
+codes, as 16-bit integers, in order.
 
 Letters: T frames, Q codebooks, K codebook size, F bits a frame, G codes a group.
 """
@@ -22,40 +23,63 @@ import numpy as np
 from codec_ssl.errors import TokenError
 
 MIN_SIZE, MAX_SIZE = 2, 65536
-_WORD_BITS = 64
-_WORD_BYTES = _WORD_BITS // 8
+_WORD, _WORD_BITS, _WORD_BYTES = np.dtype("<u8"), 64, 8
+_LANE, _LANE_BITS, _LANES = np.dtype("<u2"), 16, 4
 # Codes worked on at once: the words and the codes of a block stay in a core's second-level cache.
 _BLOCK_CODES = 32768
 
 
 @dataclass(frozen=True)
-class Field:
-    """One code of a group: its column in the group, and where it lies in its window's word."""
+class Move:
+    """``word = word & keep | word << shift & moved``: some codes go up, the others stay."""
 
-    column: int
     shift: np.uint64
-    mask: np.uint64
+    keep: np.uint64
+    moved: np.uint64
 
 
 @dataclass(frozen=True)
 class Window:
-    """Bytes ``start`` to ``start + num_bytes`` of a group, and the codes that lie wholly inside."""
+    """Up to four codes of a group that one word holds.
+
+    Attributes:
+        start: First byte in the group.
+        num_bytes: Bytes that the codes touch.
+        columns: Its columns of the group: from the first to before the second.
+        shifts: Bit of each code in the word.
+        moves: How the codes get into lanes, once the first one is at bit 0.
+    """
 
     start: int
     num_bytes: int
-    fields: tuple[Field, ...]
+    columns: tuple[int, int]
+    shifts: tuple[np.uint64, ...]
+    moves: tuple[Move, ...]
 
 
 @dataclass(frozen=True)
 class Layout:
-    """How columns of given sizes lie in the bit stream; ``block_groups`` groups fit the cache."""
+    """How columns of given sizes lie in the bit stream.
+
+    Attributes:
+        num_codebooks: Q.
+        max_size: The greatest K.
+        frame_bits: F.
+        group_codes: G.
+        group_bytes: Bytes of a group.
+        block_groups: Groups worked on at once, so many as fit the cache.
+        windows: What a group is cut into.
+        lanes: Lanes of a group that hold a code; None if all do.
+    """
 
     num_codebooks: int
+    max_size: int
     frame_bits: int
     group_codes: int
     group_bytes: int
     block_groups: int
     windows: tuple[Window, ...]
+    lanes: np.ndarray | None
 
     def num_bytes(self, num_frames: int) -> int:
         """Bytes of an utterance."""
@@ -146,7 +170,7 @@ def unpack(
             f"expected {expected} bytes for {num_frames} frames of {len(sizes)} codebooks, "
             f"found {packed.dtype} {packed.shape}"
         )
-    groups = _unpack_groups(packed, plan, plan.num_groups(num_frames), _code_type(dtype, sizes))
+    groups = _unpack_groups(packed, plan, plan.num_groups(num_frames), _code_type(dtype, plan))
     codes = groups.reshape(-1)[: num_frames * plan.num_codebooks]
     return codes.reshape(num_frames, plan.num_codebooks)
 
@@ -183,7 +207,7 @@ def unpack_ragged(
         )
     utt_groups = -(-lens * plan.num_codebooks // plan.group_codes)
     aligned = _align(packed, utt_bytes, utt_groups * plan.group_bytes)
-    groups = _unpack_groups(aligned, plan, int(utt_groups.sum()), _code_type(dtype, sizes))
+    groups = _unpack_groups(aligned, plan, int(utt_groups.sum()), _code_type(dtype, plan))
     flat = groups.reshape(-1)
     starts = np.cumsum(utt_groups * plan.group_codes) - utt_groups * plan.group_codes
     counts = lens * plan.num_codebooks
@@ -199,18 +223,22 @@ def _layout(sizes: tuple[int, ...]) -> Layout:
         raise TokenError("expected at least one codebook, found none")
     widths = [bits(size) for size in sizes]
     unit = _smallest_period(widths)
-    unit_bits = sum(unit)
-    # Whole bytes need a multiple of 8 bits; short groups are repeated until they fill a word.
-    repeats = 8 // math.gcd(unit_bits, 8)
-    repeats *= max(1, min(_WORD_BITS // (repeats * unit_bits), 8 // (repeats * len(unit))))
+    # A group ends at a byte and fills its last window.
+    repeats = math.lcm(8 // math.gcd(sum(unit), 8), _LANES // math.gcd(len(unit), _LANES))
     group = unit * repeats
+    windows = tuple(_windows(group))
+    used = [
+        number * _LANES + lane for number, w in enumerate(windows) for lane in range(len(w.shifts))
+    ]
     return Layout(
         num_codebooks=len(sizes),
+        max_size=max(sizes),
         frame_bits=sum(widths),
         group_codes=len(group),
         group_bytes=sum(group) // 8,
         block_groups=max(1, _BLOCK_CODES // len(group)),
-        windows=tuple(_windows(group)),
+        windows=windows,
+        lanes=None if len(used) == _LANES * len(windows) else np.array(used),
     )
 
 
@@ -223,70 +251,95 @@ def _smallest_period(widths: list[int]) -> list[int]:
 
 
 def _windows(widths: list[int]) -> Iterator[Window]:
-    """Cut a group into as few words as possible, from the left."""
+    """Cut a group into words, from the left."""
     ends = np.cumsum(widths).tolist()
     first = 0
     while first < len(widths):
         start = (ends[first] - widths[first]) // 8
         last = first
-        while last < len(widths) and ends[last] <= start * 8 + _WORD_BITS:
+        while last < min(first + _LANES, len(widths)) and ends[last] <= start * 8 + _WORD_BITS:
             last += 1
-        fields = tuple(
-            Field(
-                column=column,
-                shift=np.uint64(ends[column] - widths[column] - start * 8),
-                mask=np.uint64((1 << widths[column]) - 1),
-            )
-            for column in range(first, last)
+        yield Window(
+            start=start,
+            num_bytes=-(-ends[last - 1] // 8) - start,
+            columns=(first, last),
+            shifts=tuple(np.uint64(ends[c] - widths[c] - start * 8) for c in range(first, last)),
+            moves=tuple(_moves(widths[first:last])),
         )
-        yield Window(start, -(-ends[last - 1] // 8) - start, fields)
         first = last
+
+
+def _moves(widths: list[int]) -> Iterator[Move]:
+    """Spread up to four codes that lie side by side: first the upper pair, then in each pair."""
+    a, b, c, d = widths + [0] * (_LANES - len(widths))
+    yield _move(2 * _LANE_BITS - a - b, _ones(a + b), _ones(c + d, 2))
+    if a == c:
+        yield _move(_LANE_BITS - a, _ones(a) | _ones(c, 2), _ones(b, 1) | _ones(d, 3))
+    else:
+        yield _move(_LANE_BITS - a, _ones(a) | _ones(c + d, 2), _ones(b, 1))
+        yield _move(_LANE_BITS - c, _ones(a) | _ones(b, 1) | _ones(c, 2), _ones(d, 3))
+
+
+def _move(shift: int, keep: int, moved: int) -> Move:
+    return Move(np.uint64(shift), np.uint64(keep), np.uint64(moved))
+
+
+def _ones(width: int, lane: int = 0) -> int:
+    """That many ones, from the first bit of a lane on."""
+    return ((1 << width) - 1) << (_LANE_BITS * lane)
 
 
 def _unpack_groups(
     packed: np.ndarray, plan: Layout, num_groups: int, dtype: np.dtype
 ) -> np.ndarray:
     """Codes (num_groups, G) of a byte stream; bytes past its end count as zero."""
+    step = plan.block_groups
+    if 0 < num_groups <= step:
+        return _unpack_block(packed, plan, num_groups).astype(dtype)
     out = np.empty((num_groups, plan.group_codes), dtype=dtype)
-    # Codes are not negative, so 64-bit results go straight where they belong.
-    target = out.view(np.uint64) if dtype.itemsize == _WORD_BYTES else out
-    step = min(plan.block_groups, num_groups)
-    # The slack lets the last window of a block be loaded as a whole word.
-    buffer = np.empty(step * plan.group_bytes + _WORD_BYTES, dtype=np.uint8)
-    scratch = np.empty((2, step), dtype=np.uint64)
-    for begin in range(0, num_groups, max(1, step)):
-        codes = target[begin : begin + step]
+    for begin in range(0, num_groups, step):
         part = packed[begin * plan.group_bytes : (begin + step) * plan.group_bytes]
-        buffer[: len(part)] = part
-        buffer[len(part) :] = 0
-        _unpack_block(buffer, plan, *scratch[:, : len(codes)], codes)
+        codes = out[begin : begin + step]
+        codes[:] = _unpack_block(part, plan, len(codes))
     return out
 
 
-def _unpack_block(
-    buffer: np.ndarray, plan: Layout, words: np.ndarray, shifted: np.ndarray, codes: np.ndarray
-) -> None:
-    """Bytes of n groups into codes (n, G); ``words`` and ``shifted`` (n,) are scratch space."""
-    for window in plan.windows:
-        words[:] = _load(buffer, window.start, len(words), plan.group_bytes)
-        for field in window.fields:
-            at_zero = words
-            if field.shift:
-                at_zero = np.right_shift(words, field.shift, shifted)
-            np.bitwise_and(at_zero, field.mask, codes[:, field.column], casting="unsafe")
+def _unpack_block(packed: np.ndarray, plan: Layout, num_groups: int) -> np.ndarray:
+    """Codes (num_groups, G) uint16 of a few groups."""
+    # The slack lets the last window be loaded as a whole word.
+    buffer = np.empty(num_groups * plan.group_bytes + _WORD_BYTES, dtype=np.uint8)
+    buffer[: len(packed)] = packed
+    buffer[len(packed) :] = 0
+    columns = [_spread(buffer, window, num_groups, plan.group_bytes) for window in plan.windows]
+    words = columns[0] if len(columns) == 1 else np.stack(columns, axis=1)
+    lanes = words.view(_LANE).reshape(num_groups, _LANES * len(columns))
+    return lanes if plan.lanes is None else lanes[:, plan.lanes]
+
+
+def _spread(buffer: np.ndarray, window: Window, num_groups: int, stride: int) -> np.ndarray:
+    """One window of every group: words (num_groups,) with a code in each lane."""
+    word = _load(buffer, window.start, num_groups, stride).copy()
+    if window.shifts[0]:
+        word >>= window.shifts[0]
+    for move in window.moves:
+        moved = word << move.shift
+        moved &= move.moved
+        word &= move.keep
+        word |= moved
+    return word
 
 
 def _load(buffer: np.ndarray, start: int, count: int, stride: int) -> np.ndarray:
     """View (count,) of little-endian words, ``stride`` bytes apart, from byte ``start`` on."""
-    return np.ndarray((count,), "<u8", buffer, start, (stride,))
+    return np.ndarray((count,), _WORD, buffer, start, (stride,))
 
 
 def _pack_block(codes: np.ndarray, plan: Layout, packed: np.ndarray) -> None:
     """Codes (n, G) uint64 into bytes (n, group_bytes) that are zero so far."""
     for window in plan.windows:
-        words = np.zeros(len(codes), dtype="<u8")
-        for field in window.fields:
-            words |= codes[:, field.column] << field.shift
+        words = np.zeros(len(codes), dtype=_WORD)
+        for column, shift in zip(range(*window.columns), window.shifts, strict=True):
+            words |= codes[:, column] << shift
         octets = words.view(np.uint8).reshape(-1, _WORD_BYTES)[:, : window.num_bytes]
         # Neighbouring windows may share a byte.
         packed[:, window.start : window.start + window.num_bytes] |= octets
@@ -318,9 +371,9 @@ def _check_codes(codes: np.ndarray, sizes: Sequence[int]) -> None:
             )
 
 
-def _code_type(dtype: np.typing.DTypeLike, sizes: Sequence[int]) -> np.dtype:
+def _code_type(dtype: np.typing.DTypeLike, plan: Layout) -> np.dtype:
     dtype = np.dtype(dtype)
     value_bits = 8 * dtype.itemsize - (dtype.kind == "i")
-    if dtype.kind not in "iu" or max(sizes) > 1 << value_bits:
-        raise TokenError(f"expected an integer type that holds {max(sizes) - 1}, found {dtype}")
+    if dtype.kind not in "iu" or plan.max_size > 1 << value_bits:
+        raise TokenError(f"expected an integer type that holds {plan.max_size - 1}, found {dtype}")
     return dtype

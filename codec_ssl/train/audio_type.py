@@ -24,7 +24,9 @@ class AudioSet(Mapping[str, np.ndarray]):
     """Waveforms ``(N,)`` float32 of a data dir, mono, resampled to one rate.
 
     An utterance that cannot be read is replaced by the next one that can, so that one broken file
-    does not end a training; each replacement is logged with its reason.
+    does not end a training; each replacement is logged with its reason. One shorter than a second
+    is repeated until it fills it: ESPnet's chunk iterator drops what is shorter than a chunk, and
+    with it every single word.
 
     Args:
         path: A data dir.
@@ -42,7 +44,8 @@ class AudioSet(Mapping[str, np.ndarray]):
         for offset in range(min(_MAX_REPLACEMENTS, len(utt_ids))):
             other = utt_ids[(start + offset) % len(utt_ids)]
             try:
-                return read_audio(self.data_dir.source(other), self.sample_rate)[0]
+                wav, _ = read_audio(self.data_dir.source(other), self.sample_rate)
+                return np.tile(wav, max(1, -(-self.sample_rate // len(wav))))
             except BadAudio as error:
                 _logger.warning("%s; the next utterance is used in its place", error)
         raise DataError(

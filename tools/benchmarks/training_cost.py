@@ -162,6 +162,7 @@ class Stopwatch:
             out.register_hook(lambda grad: self.mark(behind))
 
     def now(self) -> float:
+        """Read the clock, once the device has caught up."""
         if self.device.type == "cuda":
             torch.cuda.synchronize()
         return time.perf_counter()
@@ -327,7 +328,6 @@ def measure(
     """Run both sides in turns; seconds of each step."""
     seconds = {side.name: [] for side in sides}
     for side in sides:
-        side.step(batches[0], dtype)
         side.step(batches[-1], dtype)
         side.watch.spent = dict.fromkeys(PARTS, 0.0)
         side.cpu_seconds.clear()
@@ -336,6 +336,8 @@ def measure(
             # The first of a pair changes, in case the machine's load has a rhythm.
             for side in sides if (turn + number) % 2 == 0 else reversed(sides):
                 seconds[side.name].append(side.step(batch, dtype))
+            last = ", ".join(f"{side.name} {seconds[side.name][-1]:.2f} s" for side in sides)
+            print(f"  step {len(seconds[sides[0].name])}: {last}", flush=True)
     return seconds
 
 
@@ -369,7 +371,8 @@ def report(
         }
     print(
         f"  ratio of step times, median over {len(ratios)} pairs: {result['ratio_median']:.2f} "
-        f"(from {min(ratios):.2f} to {max(ratios):.2f}); of processor time {result['cpu_ratio_median']:.2f}"
+        f"(from {min(ratios):.2f} to {max(ratios):.2f}); "
+        f"of processor time {result['cpu_ratio_median']:.2f}"
     )
     return result
 

@@ -35,7 +35,7 @@ def make_store(path: Path, lengths: dict[str, int], sizes: list[int], name: str)
 
 @pytest.fixture(scope="session")
 def stores(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """Stores ``{codes,labels}/{train,valid,other,foreign}``; labels a frame shorter now and then."""
+    """Stores of codes and labels; labels are a frame shorter now and then."""
     root = tmp_path_factory.mktemp("stores")
     rng = np.random.default_rng(0)
     for split, count in (("train", 40), ("valid", 8), ("other", 41), ("foreign", 40)):

@@ -87,11 +87,11 @@ def test_other_data_are_refused_on_resume_with_both_fingerprints(tmp_path, task,
 
 
 def test_wrong_data_and_options_stop_before_training(tmp_path, task, command, stores):
-    with pytest.raises(TokenError, match=r"maker: expected .*of codec.*stage"):
+    with pytest.raises(TokenError, match=r"name of maker: expected that of .* found 'codec'.*stage"):
         run(task, command(tmp_path, train="foreign"))
     with pytest.raises(ConfigError, match=r"target cluster: expected train data.*stage 'labels'"):
         run(task, [*command(tmp_path), "--target", "cluster"])
-    with pytest.raises(ConfigError, match="num_codebooks 3, but .* has 2"):
+    with pytest.raises(ConfigError, match=r"num_codebooks 3, but .* has 2"):
         run(task, command(tmp_path, "reconstruction", "--frontend_conf", "num_codebooks=3"))
     with pytest.raises(ConfigError, match="iterator_type sequence"):
         run(task, command(tmp_path, "reconstruction", "--iterator_type", "chunk"))

@@ -33,6 +33,13 @@ def test_every_file_comes_at_the_asked_rate_and_mono(data_dir: Path):
     np.testing.assert_allclose(audio["b"], stereo.mean(axis=1), atol=1e-6)
 
 
+def test_single_word_is_repeated_to_a_second_instead_of_being_dropped(data_dir: Path):
+    word = np.linspace(-0.5, 0.5, 4000)
+    soundfile.write(data_dir / "a.wav", word, 16000, subtype="FLOAT")
+    wav = AudioSet(data_dir, 16000)["a"]
+    np.testing.assert_array_equal(wav, np.tile(word.astype(np.float32), 4))
+
+
 def test_broken_file_is_replaced_and_named(data_dir: Path, caplog: pytest.LogCaptureFixture):
     audio = AudioSet(data_dir, 16000)
     np.testing.assert_array_equal(audio["c"], audio["a"])
