@@ -123,13 +123,14 @@ def solve(
     strength: float,
     start: tuple[Tensor, Tensor] | None = None,
     max_iterations: int = 300,
-    tolerance: float = 1e-4,
+    tolerance: float = 1e-3,
 ) -> tuple[Tensor, Tensor, bool]:
     """L-BFGS on the full batch.
 
-    Features of a network have variances that span many orders, which makes L-BFGS crawl. Each
-    principal axis is therefore scaled by about the inverse root of the loss's curvature along
-    it: the same problem in other units, with the same optimum, in a tenth of the iterations.
+    Variances of a network's features span many orders, and so do the frequencies of phones: both
+    make L-BFGS crawl. Each parameter is therefore scaled by the inverse root of the loss's
+    curvature at the class frequencies, p (1 - p) times the variance of its axis: the same
+    problem in other units, with the same optimum, in a tenth of the iterations.
 
     Args:
         spectrum: Standardised features (N, D).
@@ -138,41 +139,44 @@ def solve(
         strength: L2 strength.
         start: Weight (D, C) and bias (C,) to start from.
         max_iterations: Most iterations.
-        tolerance: Largest gradient entry, in the scaled units, at which to stop.
+        tolerance: Largest gradient entry, in the scaled units, at which to stop; a step that
+            lowers the loss by less than ``tolerance / 1000`` of itself ends the walk as well.
 
     Returns:
         Weight (D, C), bias (C,), and whether the solver reached its tolerance.
     """
-    rotated, axes = spectrum.rotated, spectrum.axes
-    rows = torch.arange(len(classes), device=rotated.device)
-    # A softmax curves by p (1 - p) along each class, about 1 / C where classes are balanced.
-    scales = (spectrum.variances / num_classes + strength).rsqrt()[:, None]
-    inputs = rotated * scales.T
-    shrinkage = strength * scales.square()
+    inputs, axes = spectrum.rotated, spectrum.axes
+    rows = torch.arange(len(classes), device=inputs.device)
+    # Half an item is added to each class, so that one that never occurs has a finite bias.
+    shares = (torch.bincount(classes, minlength=num_classes) + 0.5) / (
+        len(classes) + 0.5 * num_classes
+    )
+    curvature = (shares * (1 - shares)).to(inputs.dtype)
+    scales = torch.cat([spectrum.variances[:, None] * curvature + strength, curvature[None]])
+    scales = scales.rsqrt()
+
+    def unscaled(flat: np.ndarray) -> Tensor:
+        return torch.from_numpy(flat).to(inputs).view(-1, num_classes) * scales
 
     def objective(flat: np.ndarray) -> tuple[float, np.ndarray]:
-        weight, bias = _split(flat, inputs, num_classes)
-        logits = torch.addmm(bias, inputs, weight)
-        norms = logits.logsumexp(1, keepdim=True)
-        loss = (norms[:, 0] - logits[rows, classes]).mean()
-        loss = loss + (shrinkage * weight.square()).sum() / 2
-        error = logits.sub_(norms).exp_()
-        error[rows, classes] -= 1
-        error /= len(classes)
-        gradient = torch.cat([(inputs.T @ error + shrinkage * weight).flatten(), error.sum(0)])
-        return loss.item(), gradient.double().cpu().numpy()
+        parameters = unscaled(flat)
+        weight, bias = parameters[:-1], parameters[-1]
+        error = torch.addmm(bias, inputs, weight)
+        error -= error.amax(1, keepdim=True)
+        chosen = error[rows, classes]
+        error.exp_()
+        totals = error.sum(1, keepdim=True)
+        loss = (totals[:, 0].log() - chosen).mean() + strength / 2 * weight.square().sum()
+        error /= totals * len(classes)
+        error[rows, classes] -= 1 / len(classes)
+        gradient = torch.cat([inputs.T @ error + strength * weight, error.sum(0, keepdim=True)])
+        return loss.item(), (gradient * scales).flatten().double().cpu().numpy()
 
-    first = np.zeros((rotated.shape[1] + 1) * num_classes)
-    if start is not None:
-        weight = (axes.T @ start[0]) / scales
-        first = torch.cat([weight.flatten(), start[1]]).double().cpu().numpy()
-    options = {"maxiter": max_iterations, "gtol": tolerance, "ftol": 1e-7, "maxcor": 10}
+    if start is None:
+        start = torch.zeros_like(scales[:-1]), shares.log().to(inputs.dtype)
+    first = torch.cat([axes.T @ start[0], start[1][None]]) / scales
+    options = {"maxiter": max_iterations, "gtol": tolerance, "ftol": tolerance / 1000}
+    first = first.flatten().double().cpu().numpy()
     found = minimize(objective, first, jac=True, method="L-BFGS-B", options=options)
-    weight, bias = _split(found.x, inputs, num_classes)
-    return axes @ (weight * scales), bias, bool(found.status == 0)
-
-
-def _split(flat: np.ndarray, like: Tensor, num_classes: int) -> tuple[Tensor, Tensor]:
-    """Weight (D, C) and bias (C,) of flat parameters, on the device of ``like``."""
-    values = torch.from_numpy(flat).to(like)
-    return values[:-num_classes].view(-1, num_classes), values[-num_classes:]
+    parameters = unscaled(found.x)
+    return axes @ parameters[:-1], parameters[-1], bool(found.status == 0)

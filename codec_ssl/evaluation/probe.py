@@ -43,7 +43,7 @@ class ProbeOptions:
     """
 
     max_utterances: int = 4000
-    max_train_frames: int = 20_000
+    max_train_frames: int = 10_000
     max_test_frames: int = 10_000
     num_clusters: int = 100
     num_resamples: int = 1000

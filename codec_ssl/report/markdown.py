@@ -43,7 +43,7 @@ def write_report(
     for number, path in enumerate(result_files):
         prefix = "" if len(result_files) == 1 else f"{number + 1}_"
         sections += _results_sections(read_results(path), out_dir, prefix)
-    sections += _training_section({k: _read_json(v) for k, v in histories.items()}, out_dir)
+    sections += _training_sections({k: _read_json(v) for k, v in histories.items()}, out_dir)
     sections += _usage_sections(stores, out_dir)
     write_atomic(out_dir / REPORT, "\n\n".join(section.strip() for section in sections) + "\n")
     return out_dir / REPORT
@@ -167,11 +167,28 @@ def _provenance(file: ResultFile) -> str:
     return "\n".join(lines)
 
 
-def _training_section(histories: Mapping[str, Any], out_dir: Path) -> list[str]:
-    name = "training.png"
-    if not histories or not plots.training_curves(histories, out_dir / name):
-        return []
-    return ["## Training", f"![training curves]({name})"]
+def _training_sections(histories: Mapping[str, Any], out_dir: Path) -> list[str]:
+    sections = []
+    for number, group in enumerate(_alike(histories), start=1):
+        name = f"training_{number}.png"
+        plots.training_curves(group, out_dir / name)
+        sections.append(f"![training curves of {', '.join(group)}]({name})")
+    return ["## Training", *sections] if sections else []
+
+
+def _alike(histories: Mapping[str, Any]) -> list[dict[str, Any]]:
+    """Groups of runs that log mostly the same figures: a codec's stand apart from a model's."""
+    groups: list[tuple[set[str], dict[str, Any]]] = []
+    for run, history in histories.items():
+        names = plots.figures_of(history)
+        for known, group in groups:
+            if 2 * len(known & names) >= len(known | names):
+                group[run] = history
+                break
+        else:
+            if names:
+                groups.append((names, {run: history}))
+    return [group for _, group in groups]
 
 
 def _usage_sections(stores: Mapping[str, str | Path], out_dir: Path) -> list[str]:

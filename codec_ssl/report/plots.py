@@ -44,29 +44,28 @@ def by_layer(
     _save(figure, path)
 
 
-def training_curves(histories: Mapping[str, Sequence[Mapping[str, Any]]], path: str | Path) -> bool:
+def figures_of(history: Sequence[Mapping[str, Any]]) -> set[str]:
+    """Names of the figures in a training history worth a curve: all but durations."""
+    return {
+        name
+        for record in history
+        for part in ("train", "valid")
+        for name, value in record.get(part, {}).items()
+        if isinstance(value, int | float) and not name.endswith("_time")
+    }
+
+
+def training_curves(histories: Mapping[str, Sequence[Mapping[str, Any]]], path: str | Path) -> None:
     """Draw every figure of the training histories by epoch, one panel a figure.
 
     Args:
-        histories: ``{run: [{"epoch": n, "train": {name: value}, "valid": {name: value}}, ...]}``.
+        histories: ``{run: [{"epoch": n, "train": {name: value}, "valid": {name: value}}, ...]}``,
+            with one figure to draw at least.
         path: PNG file to write.
-
-    Returns:
-        Whether there was anything to draw.
     """
     names = sorted(
-        {
-            name
-            for history in histories.values()
-            for record in history
-            for part in ("train", "valid")
-            for name, value in record.get(part, {}).items()
-            if isinstance(value, int | float)
-        },
-        key=lambda name: (name != "loss", name),
+        set().union(*map(figures_of, histories.values())), key=lambda name: (name != "loss", name)
     )
-    if not names:
-        return False
     figure, axes = _figure(len(names))
     for name, panel in zip(names, axes, strict=False):
         for number, (run, history) in enumerate(histories.items()):
@@ -86,7 +85,6 @@ def training_curves(histories: Mapping[str, Sequence[Mapping[str, Any]]], path: 
         panel.set(xlabel="epoch", title=name)
     axes[0].legend(fontsize="x-small")
     _save(figure, path)
-    return True
 
 
 def code_usage(histogram: Sequence[Sequence[int]], title: str, path: str | Path) -> None:

@@ -21,7 +21,7 @@ _BALANCER = "loss_balancer"
 
 
 class CodecTask(GuardedTask, GANCodecTask):
-    """ESPnet's SoundStream, EnCodec, DAC, FunCodec, and our spectral codec; data ``audio`` of type ``audio_<rate>``."""
+    """ESPnet's codecs and our spectral one; data ``audio`` of type ``audio_<rate>``."""
 
     trainer = CodecSSLGANTrainer
 

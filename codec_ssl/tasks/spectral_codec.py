@@ -22,11 +22,18 @@ class SpectralSoundStream(SoundStream):
     """
 
     def __init__(
-        self, sampling_rate: int = 16000, generator_params: dict[str, Any] | None = None, **options: Any
+        self,
+        sampling_rate: int = 16000,
+        generator_params: dict[str, Any] | None = None,
+        **options: Any,
     ) -> None:
         conf = {**DEFAULTS, **(generator_params or {})}
         quantizer = {name: value for name, value in conf.items() if name not in _SHAPE}
-        frame_size = {"encdec_ratios": [conf["hop_length"]], "encdec_n_filters": 2, "encdec_lstm": 0}
+        frame_size = {
+            "encdec_ratios": [conf["hop_length"]],
+            "encdec_n_filters": 2,
+            "encdec_lstm": 0,
+        }
         super().__init__(
             sampling_rate=sampling_rate,
             generator_params={**quantizer, **frame_size, "sample_rate": sampling_rate},

@@ -117,6 +117,7 @@ class KMeans(Tokenizer):
         )
         self.fit_sample(reservoir.sample())
         self.report["num_frames_seen"] = seen
+        logger.info("k-means in %.1f s: %s", time.perf_counter() - begin, self.report)
         _check_balance(self.report, self.options.num_clusters)
         return self
 
@@ -125,7 +126,6 @@ class KMeans(Tokenizer):
 
     def fit_sample(self, sample: np.ndarray) -> Self:
         """Cluster a sample (M, D) float32 that is already in memory, however it is balanced."""
-        begin = time.perf_counter()
         options = self.options
         engine = faiss.Kmeans(
             sample.shape[1],
@@ -143,8 +143,6 @@ class KMeans(Tokenizer):
         distances, nearest = engine.index.search(sample, 1)
         counts = np.bincount(nearest[:, 0], minlength=options.num_clusters)
         self.report = _report(counts, float(distances.mean(dtype=np.float64)))
-        seconds = time.perf_counter() - begin
-        logger.info("k-means: %s, fitted in %.1f s", self.report, seconds)
         return self
 
     def encode(self, features: Tensor, lens: Tensor | None = None) -> Tensor:

@@ -85,7 +85,7 @@ train() {
     # shellcheck disable=SC2086  # train_args is a list of options
     ${gpu_cmd} --gpu "${ngpu}" --num_threads "${OMP_NUM_THREADS}" --num_nodes "${num_nodes}" "${exp}/train.cmd.log" -- \
         "${launch[@]}" python -m codec_ssl.bin.codec2vec_train --config "${config}" --output_dir "${exp}" \
-        "${data[@]}" --use_preprocessor false "${dist[@]}" ${train_args}
+        "${data[@]}" "${dist[@]}" ${train_args}
     stage_done
 }
 

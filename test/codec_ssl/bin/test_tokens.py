@@ -46,7 +46,12 @@ def run(monkeypatch, capsys):
 
 def test_info_shows_what_made_the_store_and_how_its_codebooks_are_used(run, store):
     shown = run("info", store.path)
-    for expected in ("kind codec", "utterances   3", "299 frames at 50", "bitrate      0.80 kbit/s"):
+    for expected in (
+        "kind codec",
+        "utterances   3",
+        "299 frames at 50",
+        "bitrate      0.80 kbit/s",
+    ):
         assert expected in shown
     assert len(shown.splitlines()[-3:]) == 3 and shown.splitlines()[-1].split()[:3] == [
         "2",

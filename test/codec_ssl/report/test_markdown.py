@@ -42,6 +42,9 @@ def expdir(tmp_path):
          "valid": {"loss": 6 / n}}
         for n in (1, 2, 3)
     ]  # fmt: skip
+    codec = [{"epoch": 1, "train": {"mel_loss": 0.3, "iter_time": 0.1}, "valid": {}}]
+    (tmp_path / "exp" / "codec").mkdir()
+    (tmp_path / "exp" / "codec" / "history.json").write_text(json.dumps(codec))
     (tmp_path / "exp" / "run one").mkdir()
     (tmp_path / "exp" / "run one" / "history.json").write_text(json.dumps(history))
     return tmp_path / "exp"
@@ -72,7 +75,7 @@ def test_every_picture_that_is_linked_is_a_readable_png(expdir, tmp_path):
     text = report(expdir, tmp_path, {"dump/train": tmp_path / "store"})
     names = re.findall(r"!\[.*?\]\((.*?)\)", text)
     assert sorted(names) == [
-        "phone_accuracy.png", "pnmi.png", "training.png", "usage_dump_train.png"
+        "phone_accuracy.png", "pnmi.png", "training_1.png", "training_2.png", "usage_dump_train.png"
     ]  # fmt: skip
     for name in names:
         with Image.open(tmp_path / "out" / name) as picture:
@@ -82,7 +85,7 @@ def test_every_picture_that_is_linked_is_a_readable_png(expdir, tmp_path):
 
 
 def test_histories_and_results_are_named_by_their_place(expdir):
-    assert list(find_histories(expdir)) == ["run one"]
+    assert list(find_histories(expdir)) == ["codec", "run one"]
     assert [path.parent.name for path in find_result_files(expdir)] == ["probe"]
 
 

@@ -80,6 +80,21 @@ def test_every_loss_falls_when_one_batch_is_learnt_by_heart(target):
 
 
 @pytest.mark.parametrize("target", TARGETS)
+def test_bfloat16_training_gives_finite_gradients_near_those_of_float32(target):
+    norms = []
+    for enabled in (False, True):
+        # A new model each time: the online target's codebooks move in every forward pass.
+        model = make(target, dropout=0.0, layerdrop=0.0, attention_dropout=0.1)
+        torch.manual_seed(3)
+        with torch.autocast("cpu", torch.bfloat16, enabled=enabled):
+            loss, _, _ = model(*make_batch())
+        loss.backward()
+        grads = [p.grad for p in model.parameters() if p.grad is not None]
+        norms.append((loss.item(), torch.nn.utils.get_total_norm(grads).item()))
+    assert norms[1] == pytest.approx(norms[0], rel=0.1)
+
+
+@pytest.mark.parametrize("target", TARGETS)
 def test_statistics_have_their_fixed_names_and_carry_no_graph(target):
     loss, stats, weight = make(target)(*make_batch())
     names = {"loss", "acc_masked", "target_perplexity", "pred_perplexity", "code_usage"}
