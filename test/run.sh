@@ -19,6 +19,8 @@ case ${1:-all} in
 esac
 if [ $# -gt 0 ]; then shift; fi
 
+# Imports of torch and espnet are compiled once, not by each of the many processes of the tests.
+unset PYTHONDONTWRITEBYTECODE
 export CODEC_SSL_VENV=${CODEC_SSL_VENV:-${root}/.venv}
 bash tools/install.sh --quiet
 export PATH="${CODEC_SSL_VENV}/bin:${PATH}"

@@ -14,6 +14,7 @@
 #                     unset, the package index decides
 # Safe to run twice at once, to kill, and to call each time: it takes milliseconds when nothing has changed.
 set -euo pipefail
+unset PYTHONDONTWRITEBYTECODE  # the check at the end compiles what it imports, for all later processes
 
 root=$(cd "$(dirname "$(readlink -f "${BASH_SOURCE[0]}")")/.." && pwd)
 tools=${root}/tools

@@ -43,7 +43,6 @@ def _choose(q: Tensor, p: float) -> str:
     return "varlen" if p == 0.0 and q.dtype in (torch.float16, torch.bfloat16) else "nested"
 
 
-@torch.compiler.disable
 def _loop(q: Tensor, k: Tensor, v: Tensor, layout: PackedLayout, p: float) -> Tensor:
     heads = [x.transpose(0, 1).split(layout.lengths, dim=1) for x in (q, k, v)]
     one = _dropped_attention if p > 0.0 and q.is_cpu else F.scaled_dot_product_attention
@@ -60,7 +59,6 @@ def _varlen(q: Tensor, k: Tensor, v: Tensor, layout: PackedLayout, p: float) -> 
     return varlen_attn(q, k, v, layout.starts, layout.starts, longest, longest)
 
 
-@torch.compiler.disable
 def _nested(q: Tensor, k: Tensor, v: Tensor, layout: PackedLayout, p: float) -> Tensor:
     offsets = layout.starts.long()
     jagged = [
@@ -134,3 +132,12 @@ class _DroppedAttention(torch.autograd.Function):
 
 def _dropped_attention(q: Tensor, k: Tensor, v: Tensor, dropout_p: float) -> Tensor:
     return _DroppedAttention.apply(q[0], k[0], v[0], dropout_p).unsqueeze(0)
+
+
+def keep_out_of_graphs() -> None:
+    """Tell ``torch.compile`` to call the backends whose shapes follow the utterances as they are.
+
+    Not done by decorators: they import the compiler, seconds in every process that never compiles.
+    """
+    for name, backend in (("loop", _loop), ("nested", _nested)):
+        BACKENDS[name] = torch.compiler.disable(backend)

@@ -10,7 +10,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from codec_ssl.nn.attention import BACKENDS, attend
+from codec_ssl.nn.attention import BACKENDS, attend, keep_out_of_graphs
 from codec_ssl.nn.dropout import Dropout
 from codec_ssl.nn.packed import PackedLayout
 from codec_ssl.nn.positions import ConvPositions, SinusoidalPositions
@@ -182,6 +182,7 @@ class TransformerEncoder(nn.Module):
 
     def compile_layers(self) -> None:
         """Compile each layer in place; the names of the parameters stay."""
+        keep_out_of_graphs()
         for layer in self.layers:
             layer.compile(dynamic=True)
 

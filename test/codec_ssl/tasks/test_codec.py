@@ -14,6 +14,7 @@ from codec_ssl.errors import ConfigError, TrainingError
 from codec_ssl.train.checkpoint import load_weights
 
 pytestmark = pytest.mark.timeout(500)
+SLOW = pytest.mark.slow
 
 CONFIG = """
 codec: soundstream
@@ -131,12 +132,11 @@ def steps_an_epoch(folder: Path) -> int:
 @pytest.mark.parametrize(
     ("workers", "more"),
     [
-        (0, []),
-        (1, ["--generator_first", "true"]),
-        (0, ["--skip_discriminator_prob", "0.3"]),
-        (0, ["--codec_conf", "use_loss_balancer=true"]),
+        pytest.param(1, [], id="with a worker"),
+        pytest.param(0, ["--generator_first", "true"], id="generator first", marks=SLOW),
+        pytest.param(0, ["--skip_discriminator_prob", "0.3"], id="skipping", marks=SLOW),
+        pytest.param(0, ["--codec_conf", "use_loss_balancer=true"], id="balancer", marks=SLOW),
     ],
-    ids=["plain", "worker, generator first", "skipping", "loss balancer"],
 )
 def test_killed_and_resumed_equals_uninterrupted(
     tmp_path, task, data, forked, same_run, workers, more

@@ -87,7 +87,9 @@ def test_other_data_are_refused_on_resume_with_both_fingerprints(tmp_path, task,
 
 
 def test_wrong_data_and_options_stop_before_training(tmp_path, task, command, stores):
-    with pytest.raises(TokenError, match=r"name of maker: expected that of .* found 'codec'.*stage"):
+    with pytest.raises(
+        TokenError, match=r"name of maker: expected that of .* found 'codec'.*stage"
+    ):
         run(task, command(tmp_path, train="foreign"))
     with pytest.raises(ConfigError, match=r"target cluster: expected train data.*stage 'labels'"):
         run(task, [*command(tmp_path), "--target", "cluster"])
