@@ -21,7 +21,8 @@ pytestmark = [pytest.mark.recipe, pytest.mark.timeout(2400), pytest.mark.xdist_g
 def start(folder: Path, *options: str) -> subprocess.Popen:
     """Run the recipe with its output folders elsewhere, in a process group of its own."""
     places = [f"--{name}dir={folder / name}" for name in FOLDERS]
-    command = ["bash", str(RECIPE / "run.sh"), "--size", "ci", *places, *options]
+    probes = ["--probe_args", "--max_train_frames 2000 --max_test_frames 2000 --num_clusters 40"]
+    command = ["bash", str(RECIPE / "run.sh"), "--size", "ci", *places, *probes, *options]
     log = open(folder / "log.txt", "a", encoding="utf-8")  # noqa: SIM115  the child keeps it
     env = {**os.environ, "OMP_NUM_THREADS": "1"}
     return subprocess.Popen(command, stdout=log, stderr=log, env=env, start_new_session=True)

@@ -25,7 +25,8 @@ def test_what_is_written_is_read_back(tmp_path):
 
 
 def test_the_command_is_this_process_own_by_default(tmp_path):
-    assert "pytest" in write_results(tmp_path / "results.json", [RESULT], 0.1).command
+    command = write_results(tmp_path / "results.json", [RESULT], 0.1).command
+    assert shlex.split(command) == sys.orig_argv
 
 
 def test_a_killed_write_leaves_the_old_file(tmp_path, monkeypatch):
