@@ -31,7 +31,7 @@ stages_begin() {
     if [ "${dry_run}" = true ]; then log "plan (nothing is run):"; return 0; fi
     mkdir -p "${expdir}"
     # A job left over from a killed run would write beside the new one: wait for it, then say so.
-    exec 9>"${expdir}/.lock"
+    exec 9>>"${expdir}/.lock"
     flock -w 20 9 || die "another run is at work in ${expdir}; wait for it or stop it"
 }
 

@@ -52,21 +52,37 @@ class _Block(nn.Module):
         return x + self.reduce(F.gelu(self.expand(y))).transpose(1, 2)
 
 
-class SpectralEncoder(nn.Module):
+class _Coder(nn.Module):
+    """What encoder and decoder share: convolutions at the frame rate, and a window."""
+
+    def __init__(
+        self,
+        hop_length: int,
+        window_length: int,
+        channels: tuple[int, int, int],
+        num_blocks: int,
+        first_kernel: int,
+    ) -> None:
+        super().__init__()
+        self.hop_length = hop_length
+        self.window_length = window_length
+        inputs, width, outputs = channels
+        self.network = nn.Sequential(
+            nn.Conv1d(inputs, width, first_kernel, padding=first_kernel // 2),
+            *(_Block(width) for _ in range(num_blocks)),
+            nn.Conv1d(width, outputs, 1),
+        )
+        self.register_buffer("window", torch.hann_window(window_length), persistent=False)
+
+
+class SpectralEncoder(_Coder):
     """Waveform ``(B, 1, N)`` to latent ``(B, D, ceil(N / hop))``."""
 
     def __init__(
         self, hop_length: int, window_length: int, width: int, num_blocks: int, hidden_dim: int
     ) -> None:
-        super().__init__()
-        self.hop_length = hop_length
-        self.window_length = window_length
-        self.network = nn.Sequential(
-            nn.Conv1d(window_length // 2 + 1, width, 3, padding=1),
-            *(_Block(width) for _ in range(num_blocks)),
-            nn.Conv1d(width, hidden_dim, 1),
-        )
-        self.register_buffer("window", torch.hann_window(window_length), persistent=False)
+        channels = (window_length // 2 + 1, width, hidden_dim)
+        super().__init__(hop_length, window_length, channels, num_blocks, first_kernel=3)
 
     def spectrum(self, wav: Tensor) -> Tensor:
         """Scaled log magnitudes ``(B, F, T)`` of windows centred on the frames."""
@@ -84,21 +100,14 @@ class SpectralEncoder(nn.Module):
         return self.network(self.spectrum(wav))
 
 
-class SpectralDecoder(nn.Module):
+class SpectralDecoder(_Coder):
     """Latent ``(B, D, T)`` to waveform ``(B, 1, T * hop)`` through an inverse Fourier transform."""
 
     def __init__(
         self, hop_length: int, window_length: int, width: int, num_blocks: int, hidden_dim: int
     ) -> None:
-        super().__init__()
-        self.hop_length = hop_length
-        self.window_length = window_length
-        self.network = nn.Sequential(
-            nn.Conv1d(hidden_dim, width, 7, padding=3),
-            *(_Block(width) for _ in range(num_blocks)),
-            nn.Conv1d(width, 2 * (window_length // 2 + 1), 1),
-        )
-        self.register_buffer("window", torch.hann_window(window_length), persistent=False)
+        channels = (hidden_dim, width, 2 * (window_length // 2 + 1))
+        super().__init__(hop_length, window_length, channels, num_blocks, first_kernel=7)
 
     def forward(self, latent: Tensor) -> Tensor:
         """Decode latents of one length."""

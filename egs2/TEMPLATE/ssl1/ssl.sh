@@ -108,7 +108,7 @@ if stage 1 data "${datadir}" "data dirs" "${data_inputs[@]}" --opt "${audio_dir}
         if [ -n "${align}" ] && [ ! -e "${datadir}/${set}/phones.ctm" ]; then
             python -m codec_ssl.bin.prepare_data align --data_dir "${datadir}/${set}" --language "${align}"
         fi
-        validate_data_dir.sh "${datadir}/${set}"
+        validate_data_dir.sh --no-text "${datadir}/${set}"
     done
     stage_done
 fi

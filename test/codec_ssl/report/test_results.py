@@ -1,7 +1,9 @@
 """results.json says what was scored, by which code, and never lies about a checkout."""
 
 import json
+import shlex
 import subprocess
+import sys
 
 import pytest
 
