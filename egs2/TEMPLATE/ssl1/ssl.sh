@@ -72,8 +72,7 @@ train() {
     fi
     for split in train valid; do
         set=$([ "${split}" = train ] && echo "${train_set}" || echo "${valid_set}")
-        data+=("--${split}_data_path_and_name_and_type" "${codes}/${set},codes,token_store"
-               "--${split}_shape_file" "${codes}/${set}/shape")
+        data+=("--${split}_data_path_and_name_and_type" "${codes}/${set},codes,token_store")
         if [ -n "${labels}" ]; then
             data+=("--${split}_data_path_and_name_and_type" "${labels}/${set},labels,token_store")
         fi
@@ -140,7 +139,6 @@ for set in ${sets}; do
                  --num_jobs "${nj}" --max_bad_rate "${max_bad_rate}" --device "${device}")
         ${gpu_cmd} --gpu "${job_gpu}" --num_threads 1 "JOB=1:${nj}" "${codes}/logs/${set}.JOB.log" -- "${extract[@]}" --job JOB
         "${extract[@]}" --finalize true
-        python -m codec_ssl.bin.tokens shapes "${codes}/${set}" "${codes}/${set}/shape"
         stage_done
     fi
 done
