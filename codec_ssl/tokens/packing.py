@@ -31,11 +31,14 @@ _BLOCK_CODES = 32768
 
 @dataclass(frozen=True)
 class Move:
-    """``word = word & keep | word << shift & moved``: some codes go up, the others stay."""
+    """``word = word & keep | word << shift & moved``: some codes go up, the others stay.
 
-    shift: np.uint64
-    keep: np.uint64
-    moved: np.uint64
+    The numbers are arrays of no dimension, which numpy's operators take in faster than scalars.
+    """
+
+    shift: np.ndarray
+    keep: np.ndarray
+    moved: np.ndarray
 
 
 @dataclass(frozen=True)
@@ -53,7 +56,7 @@ class Window:
     start: int
     num_bytes: int
     columns: tuple[int, int]
-    shifts: tuple[np.uint64, ...]
+    shifts: tuple[np.ndarray, ...]
     moves: tuple[Move, ...]
 
 
@@ -263,7 +266,7 @@ def _windows(widths: list[int]) -> Iterator[Window]:
             start=start,
             num_bytes=-(-ends[last - 1] // 8) - start,
             columns=(first, last),
-            shifts=tuple(np.uint64(ends[c] - widths[c] - start * 8) for c in range(first, last)),
+            shifts=tuple(_word(ends[c] - widths[c] - start * 8) for c in range(first, last)),
             moves=tuple(_moves(widths[first:last])),
         )
         first = last
@@ -281,7 +284,11 @@ def _moves(widths: list[int]) -> Iterator[Move]:
 
 
 def _move(shift: int, keep: int, moved: int) -> Move:
-    return Move(np.uint64(shift), np.uint64(keep), np.uint64(moved))
+    return Move(_word(shift), _word(keep), _word(moved))
+
+
+def _word(value: int) -> np.ndarray:
+    return np.array(value, dtype=_WORD)
 
 
 def _ones(width: int, lane: int = 0) -> int:
@@ -295,7 +302,7 @@ def _unpack_groups(
     """Codes (num_groups, G) of a byte stream; bytes past its end count as zero."""
     step = plan.block_groups
     if 0 < num_groups <= step:
-        return _unpack_block(packed, plan, num_groups).astype(dtype)
+        return _unpack_block(packed, plan, num_groups).astype(dtype, copy=False)
     out = np.empty((num_groups, plan.group_codes), dtype=dtype)
     for begin in range(0, num_groups, step):
         part = packed[begin * plan.group_bytes : (begin + step) * plan.group_bytes]

@@ -109,12 +109,11 @@ class TokenStore(Mapping[str, np.ndarray]):
 
     def num_frames(self, utt_id: str) -> int:
         """Frames of an utterance, in O(1) and without reading a token."""
-        return int(self._index.num_frames[self._index.position(utt_id)])
+        return self._index.frames(self._index.position(utt_id))
 
     def at(self, position: int) -> np.ndarray:
         """Codes (T, Q) int64 of the utterance at a position."""
-        frames = int(self._index.num_frames[position])
-        return unpack(self._packed_at(position), self.meta.sizes, frames)
+        return unpack(self._packed_at(position), self.meta.sizes, self._index.frames(position))
 
     def packed(self, utt_id: str) -> np.ndarray:
         """Packed codes of an utterance: a read-only view of the file, uint8."""
