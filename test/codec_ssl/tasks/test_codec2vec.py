@@ -1,5 +1,6 @@
 """Promises of the Codec2Vec task, each kept by a training through its command line."""
 
+import json
 import os
 import signal
 import socket
@@ -66,6 +67,24 @@ def test_config_is_completed_from_the_data_and_enough_for_inference(tmp_path, ta
     assert record["codes"]["maker"] == "of codec" and record["labels"]["maker"] == "of kmeans"
     load_state_strict(build_codec2vec(config, read_codebook=False), state)
     assert not (tmp_path / "images").exists() and not (tmp_path / "att_ws").exists()
+
+
+@pytest.mark.slow
+def test_compiled_layers_train_to_the_same_losses(tmp_path, task, command):
+    # Without dropout: compiled code draws other random numbers.
+    same = ["--max_epoch", "1", "--num_iters_per_epoch", "2"]
+    for option in ("num_layers=1", "dropout=0.0", "attention_dropout=0.0", "layerdrop=0.0"):
+        same += ["--encoder_conf", option]
+    for name in ("true", "false"):
+        run(task, command(tmp_path / name, "reconstruction", *same, "--compile_layers", name))
+    histories = [
+        json.loads((tmp_path / name / "history.json").read_text()) for name in ("true", "false")
+    ]
+    compiled, plain = (record[0]["valid"]["loss"] for record in histories)
+    assert compiled == pytest.approx(plain, rel=1e-4)
+    _, state = load_weights(tmp_path / "true", "best", prefix="codec2vec.")
+    _, wanted = load_weights(tmp_path / "false", "best", prefix="codec2vec.")
+    assert state.keys() == wanted.keys()
 
 
 def test_updates_are_counted_once_a_real_step(tmp_path, task, command):
