@@ -16,7 +16,7 @@ from codec_ssl.evaluation.sample import Split
 from codec_ssl.evaluation.tasks import SPLITS
 from codec_ssl.features.base import SpeechEncoder
 from codec_ssl.features.factory import BASELINES, make_encoder
-from codec_ssl.features.ours import config_name, load_encoder
+from codec_ssl.features.ours import config_name
 from codec_ssl.report.markdown import write_report
 from codec_ssl.report.results import FILE_NAME, write_results
 from codec_ssl.tokens.store import TokenStore
@@ -111,13 +111,7 @@ def _baseline(
 ) -> System:
     make: Callable[[], SpeechEncoder]
     if name == UNTRAINED:
-        make = partial(
-            load_encoder,
-            exp,
-            args.device,
-            frame_rate=store.meta.frame_rate,
-            untrained_seed=args.seed,
-        )
+        make = partial(make_encoder, exp, store, args.device, untrained_seed=args.seed)
         return System(name, "baseline", make, layers, facts)
     if name not in BASELINES:
         raise ConfigError(f"--baselines: expected {(*BASELINES, UNTRAINED)}, found {name!r}")

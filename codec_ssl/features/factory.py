@@ -10,24 +10,31 @@ from codec_ssl.features.base import SpeechEncoder
 from codec_ssl.features.baselines import CodecEmbeddings, LogMel
 from codec_ssl.features.ours import load_encoder
 from codec_ssl.features.stream import CodeSource, Source, WavSource
+from codec_ssl.tokens import contract
 from codec_ssl.tokens.store import TokenStore
 
 BASELINES = ("codec", "logmel")
 
 
 def make_encoder(
-    name: str, store: TokenStore, device: str | torch.device, checkpoint: str = "latest"
+    name: str,
+    store: TokenStore,
+    device: str | torch.device,
+    checkpoint: str = "latest",
+    untrained_seed: int | None = None,
 ) -> SpeechEncoder:
     """Build an encoder for the codes of a store.
 
     Args:
         name: ``codec`` (raw codec embeddings), ``logmel``, or an experiment directory.
-        store: Store whose rates and codebook the baselines take.
+        store: Codes for an experiment's model; its rates and codebook are the baselines'.
         device: Where to compute.
         checkpoint: Which checkpoint of an experiment directory.
+        untrained_seed: In place of a checkpoint: fresh weights with this seed.
 
     Raises:
         ConfigError: If it is neither a baseline nor a directory.
+        CheckpointError: If the experiment was trained on codes of another codec.
     """
     if name == "codec":
         return CodecEmbeddings.from_store(store.path, store.meta.frame_rate, device)
@@ -38,7 +45,9 @@ def make_encoder(
             f"encoder: expected one of {BASELINES} or an experiment directory, found {name!r}",
             stage="pretrain",
         )
-    return load_encoder(name, device, checkpoint, frame_rate=store.meta.frame_rate)
+    encoder = load_encoder(name, device, checkpoint, untrained_seed=untrained_seed)
+    contract.check_checkpoint(store, encoder.codes, same_data=False)
+    return encoder
 
 
 def make_source(

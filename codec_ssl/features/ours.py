@@ -12,6 +12,7 @@ from typing import Any
 import torch
 from torch import Tensor
 
+from codec_ssl.errors import CheckpointError
 from codec_ssl.features.base import SpeechEncoder
 from codec_ssl.ssl.codec2vec import Codec2Vec, build_codec2vec
 from codec_ssl.train.checkpoint import load_state_strict, load_weights, read_config
@@ -27,8 +28,11 @@ class Codec2VecEncoder(SpeechEncoder):
         model: The model; it is moved to ``device``.
         config: What it was built from; a part of the fingerprint.
         name: Name for tables and messages.
-        frame_rate: Frames a second of its codes.
+        codes: What the training recorded about its codes (`codec_ssl.tokens.contract.record`).
         device: Where to compute.
+
+    Attributes:
+        codes: As given; codes of another maker mean nothing to the model.
     """
 
     input_kind = "codes"
@@ -38,11 +42,11 @@ class Codec2VecEncoder(SpeechEncoder):
         model: Codec2Vec,
         config: Mapping[str, Any],
         name: str,
-        frame_rate: float,
+        codes: Mapping[str, Any],
         device: str | torch.device = "cpu",
     ) -> None:
         self.device = torch.device(device)
-        self.name, self.frame_rate = name, frame_rate
+        self.name, self.codes, self.frame_rate = name, codes, float(codes["frame_rate"])
         self.num_layers, self.width = model.encoder.num_layers, model.encoder.dim
         self.fingerprint = _digest(model, config)
         self._model = model.to(self.device).eval()
@@ -61,7 +65,6 @@ def load_encoder(
     device: str | torch.device = "cpu",
     checkpoint: str = "latest",
     *,
-    frame_rate: float = 50.0,
     untrained_seed: int | None = None,
 ) -> Codec2VecEncoder:
     """Load the model of an experiment directory, or an untrained one of the same shape.
@@ -70,13 +73,13 @@ def load_encoder(
         exp_dir: Folder with ``config.yaml`` and checkpoints.
         device: Where to compute.
         checkpoint: ``latest``, ``best`` or an epoch number.
-        frame_rate: Frames a second of the codes that it takes (the paper's codec: 50).
         untrained_seed: Take no trained weights: a fresh model with this seed, its frontend
             initialised as the config says (from the codec's codebooks, as a rule). It is the
             yardstick for what training adds.
 
     Raises:
-        CheckpointError: If the weights are missing or belong to another model.
+        CheckpointError: If the weights are missing or belong to another model, or the config
+            does not tell what codes they were trained on.
         ConfigError: If the config is wrong.
     """
     name = Path(exp_dir).name
@@ -85,17 +88,29 @@ def load_encoder(
             torch.manual_seed(untrained_seed)
             config = read_config(exp_dir)
             model = build_codec2vec(config)
-        return Codec2VecEncoder(model, config, f"untrained {name}", frame_rate, device)
+        return Codec2VecEncoder(model, config, f"untrained {name}", _codes(config, exp_dir), device)
     config, state = load_weights(exp_dir, checkpoint, prefix=_PREFIX)
     model = build_codec2vec(config, read_codebook=False)
     load_state_strict(model, state, str(exp_dir))
-    return Codec2VecEncoder(model, config, name, frame_rate, device)
+    return Codec2VecEncoder(model, config, name, _codes(config, exp_dir), device)
 
 
 def config_name(exp_dir: str | Path) -> str | None:
     """File name of the training config that an experiment was started with."""
     given = read_config(exp_dir).get("config")
     return None if given is None else Path(given).name
+
+
+def _codes(config: Mapping[str, Any], exp_dir: str | Path) -> Mapping[str, Any]:
+    """What the training wrote into the config about its codes."""
+    try:
+        return config["data_record"]["train"]["codes"]
+    except (KeyError, TypeError) as error:
+        raise CheckpointError(
+            f"{exp_dir}/config.yaml: expected data_record.train.codes, which the training writes, "
+            f"found none ({error})",
+            stage="pretrain",
+        ) from error
 
 
 def _digest(model: Codec2Vec, config: Mapping[str, Any]) -> str:

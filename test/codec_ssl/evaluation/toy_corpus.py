@@ -11,7 +11,8 @@ from safetensors.torch import save_file
 from codec_ssl.data.alignment import Segment
 from codec_ssl.data.data_dir import DataDir
 from codec_ssl.ssl.codec2vec import build_codec2vec
-from codec_ssl.tokens.store import TokenStoreWriter
+from codec_ssl.tokens import contract
+from codec_ssl.tokens.store import TokenStore, TokenStoreWriter
 
 RATE, HOP, FRAME_RATE, NUM_PHONES, SIZE, DIM = 16000, 320, 50.0, 5, 32, 64
 MAKER = {"kind": "codec", "name": "toy_codec", "fingerprint": "toy"}
@@ -52,14 +53,14 @@ def make_split(root, name, num_utterances, seed, speakers=("ann", "bob", "cat"))
     return root / name, root / "store" / name
 
 
-def write_store(path, codes, shard_utterances=7):
+def write_store(path, codes, shard_utterances=7, maker=MAKER):
     writer = TokenStoreWriter(
         path,
         utt_ids=sorted(codes),
         sizes=[SIZE, SIZE],
         frame_rate=FRAME_RATE,
         sample_rate=RATE,
-        maker=MAKER,
+        maker=maker,
         shard_utterances=shard_utterances,
     )
     for shard in writer.pending():
@@ -77,7 +78,8 @@ def make_exp(path, store_dir, seed=0):
         "codebook_dim": DIM,
         "codebook": str(store_dir / "codebook.safetensors"),
     }
-    config = {**CONFIG, "frontend_conf": frontend}
+    record = {"train": {"codes": contract.record(TokenStore(store_dir))}}
+    config = {**CONFIG, "frontend_conf": frontend, "data_record": record}
     torch.manual_seed(seed)
     model = build_codec2vec(config)
     state = {f"codec2vec.{key}": value for key, value in model.state_dict().items()}
