@@ -2,23 +2,36 @@
 
 import logging
 from collections.abc import Sequence
+from concurrent.futures import ThreadPoolExecutor
+from functools import partial
 from pathlib import Path
+from typing import NamedTuple
 
 import soundfile
+from lhotse import AudioSource, Recording, RecordingSet, SupervisionSegment, SupervisionSet
 from lhotse.audio.utils import AudioLoadingError
 from lhotse.recipes import librispeech as recipe
 
-from codec_ssl.data.audio import BadAudio, audio_info
 from codec_ssl.data.corpora.manifests import to_data_dir
 from codec_ssl.data.data_dir import DataDir
 from codec_ssl.data.data_dir_edits import combine
-from codec_ssl.data.tables import numbered_lines, parse_entry
+from codec_ssl.data.tables import read_table
 from codec_ssl.errors import DataError
 
 PARTS = (*recipe.LIBRISPEECH, *recipe.MINI_LIBRISPEECH)
 TRAIN_960 = ("train-clean-100", "train-clean-360", "train-other-500")
 
+type _Utterance = tuple[Recording, SupervisionSegment]
+
 _logger = logging.getLogger(__name__)
+
+
+class _Transcript(NamedTuple):
+    """A line of a ``*.trans.txt``, and where its audio belongs."""
+
+    utt_id: str
+    words: str
+    path: Path
 
 
 def download(target_dir: str | Path, parts: Sequence[str]) -> Path:
@@ -39,8 +52,8 @@ def prepare(
 ) -> list[DataDir]:
     """Write ``out_dir/<part>`` for each part, and ``train-960`` where all its parts are there.
 
-    Utterance ids are LibriSpeech's. An utterance whose audio file is missing stays in, so that
-    the tokens stage counts and reports it.
+    Utterance ids are LibriSpeech's. An utterance whose audio file is missing or broken stays in,
+    as with a folder of audio: the tokens stage leaves it out and reports it in ``bad_audio.tsv``.
 
     Args:
         corpus_dir: The folder ``LibriSpeech`` with the parts in it, or the folder above.
@@ -49,7 +62,7 @@ def prepare(
         num_jobs: Threads that open the audio files.
 
     Raises:
-        DataError: If the folder or a part is missing, or a file's header cannot be read.
+        DataError: If the folder or a part is missing, or a transcript file is malformed.
     """
     corpus_dir = Path(corpus_dir)
     if (corpus_dir / "LibriSpeech").is_dir():
@@ -73,44 +86,61 @@ def _check_known(parts: Sequence[str]) -> None:
 
 
 def _prepare_part(corpus_dir: Path, part: str, out_dir: Path, num_jobs: int) -> DataDir:
-    if not any((corpus_dir / part).rglob("*.trans.txt")):
-        raise DataError(f"{corpus_dir / part}: expected LibriSpeech's *.trans.txt, found none")
-    try:
-        manifests = recipe.prepare_librispeech(corpus_dir, dataset_parts=[part], num_jobs=num_jobs)
-    except (AudioLoadingError, soundfile.LibsndfileError) as error:
-        raise _unreadable(corpus_dir / part) from error
-    found = manifests[part]
-    data_dir = to_data_dir(found["recordings"], found["supervisions"], out_dir / part)
-    return _with_missing(data_dir, corpus_dir / part)
-
-
-def _unreadable(part_dir: Path) -> DataError:
-    bad = []
-    for path in sorted(part_dir.rglob("*.flac")):
-        try:
-            audio_info(path)
-        except BadAudio as error:
-            bad.append(str(error))
-    return DataError(
-        f"{part_dir}: {len(bad)} audio files cannot be opened; unpack them again, or delete them "
-        f"and the tokens stage reports them as missing: " + "; ".join(bad[:5])
+    part_dir = corpus_dir / part
+    transcripts = _transcripts(part_dir)
+    if not transcripts:
+        raise DataError(f"{part_dir}: expected LibriSpeech's *.trans.txt, found none")
+    with ThreadPoolExecutor(num_jobs) as pool:
+        opened = list(pool.map(partial(_open, part_dir), transcripts))
+    closed = [each for each, found in zip(transcripts, opened, strict=True) if found is None]
+    if closed:
+        _logger.warning(
+            "%s: %d of %d audio files are missing or cannot be opened, %s among them; they stay "
+            "in, the tokens stage will report them",
+            part_dir,
+            len(closed),
+            len(transcripts),
+            closed[0].path,
+        )
+    found = [each for each in opened if each is not None] + [_unopened(each) for each in closed]
+    recordings, supervisions = zip(*found, strict=True)
+    return to_data_dir(
+        RecordingSet.from_recordings(recordings),
+        SupervisionSet.from_segments(supervisions),
+        out_dir / part,
     )
 
 
-def _with_missing(data_dir: DataDir, part_dir: Path) -> DataDir:
-    """Add the utterances that have a transcript and no audio file, which lhotse leaves out."""
-    wav, utt2spk, text = dict(data_dir.wav_scp), dict(data_dir.utt2spk), dict(data_dir.text)
-    missing = 0
-    for path in sorted(part_dir.rglob("*.trans.txt")):
-        for number, line in numbered_lines(path):
-            utt_id, words = parse_entry(line, f"{path}:{number}")
-            if utt_id not in wav:
-                wav[utt_id] = str((path.parent / f"{utt_id}.flac").absolute())
-                utt2spk[utt_id] = utt_id.split("-")[0]
-                text[utt_id] = words
-                missing += 1
-    if not missing:
-        return data_dir
-    _logger.warning("%s: %d utterances have no audio file", part_dir, missing)
-    labels = {name: data_dir.labels(name) for name in data_dir.label_names if name != "spk"}
-    return DataDir.write(data_dir.path, wav=wav, utt2spk=utt2spk, text=text, labels=labels)
+def _transcripts(part_dir: Path) -> list[_Transcript]:
+    return [
+        _Transcript(utt_id, words, path.parent / f"{utt_id}.flac")
+        for path in sorted(part_dir.rglob("*.trans.txt"))
+        for utt_id, words in read_table(path).items()
+    ]
+
+
+def _open(part_dir: Path, transcript: _Transcript) -> _Utterance | None:
+    """Let lhotse open the file; None where it is missing or has no header that can be read."""
+    try:
+        # Not lhotse's prepare_librispeech, which does the same and ends at the first broken file.
+        line = f"{transcript.utt_id} {transcript.words}"
+        return recipe.parse_utterance(part_dir, line, alignments={})
+    except (AudioLoadingError, soundfile.LibsndfileError):
+        return None
+
+
+def _unopened(transcript: _Transcript) -> _Utterance:
+    """Return what lhotse makes of an utterance, without a length."""
+    utt_id = transcript.utt_id
+    source = AudioSource(type="file", channels=[0], source=str(transcript.path))
+    recording = Recording(utt_id, [source], sampling_rate=16000, num_samples=0, duration=0.0)
+    supervision = SupervisionSegment(
+        id=utt_id,
+        recording_id=utt_id,
+        start=0.0,
+        duration=0.0,
+        language="English",
+        speaker=utt_id.split("-")[0],
+        text=transcript.words,
+    )
+    return recording, supervision

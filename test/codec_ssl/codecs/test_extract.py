@@ -10,9 +10,12 @@ from safetensors.numpy import load_file
 
 from codec_ssl.codecs.dac import DACCodec
 from codec_ssl.codecs.extract import ExtractOptions, extract_codes, finalize_codes
+from codec_ssl.data import audio_folder
 from codec_ssl.data.audio import read_audio
+from codec_ssl.data.corpora import librispeech
 from codec_ssl.data.data_dir import DataDir
 from codec_ssl.errors import DataError, TokenError
+from codec_ssl.tokens.store import TokenStore
 
 OPTIONS = ExtractOptions(shard_utterances=4, chunk_seconds=0.5)
 
@@ -121,6 +124,43 @@ def test_bad_audio_is_skipped_and_listed(codec, data_dir, tmp_path):
         "utt07": "nonfinite",
         "utt08": "too_short",
     }
+
+
+def in_librispeech_layout(folder, make_signal):
+    """Five utterances as LibriSpeech unpacks: an empty file, one cut in its header, three good."""
+    folder.mkdir(parents=True)
+    for number in range(5):
+        soundfile.write(folder / f"84-1-{number:04d}.flac", make_signal(2000, number), 16000)
+    lines = [f"84-1-{number:04d} LINE {number}\n" for number in range(5)]
+    (folder / "84-1.trans.txt").write_text("".join(lines))
+    (folder / "84-1-0001.flac").write_bytes(b"")
+    cut = folder / "84-1-0003.flac"
+    cut.write_bytes(cut.read_bytes()[:20])
+
+
+def test_broken_files_of_librispeech_are_left_out_as_those_of_a_folder(
+    codec, tmp_path, make_signal
+):
+    audio = tmp_path / "LibriSpeech" / "dev-clean" / "84" / "1"
+    in_librispeech_layout(audio, make_signal)
+    (librispeech_dir,) = librispeech.prepare(tmp_path, tmp_path / "a")
+    (folder_dir,) = audio_folder.prepare(audio, tmp_path / "b", fractions={"all": 1.0})
+    lax = ExtractOptions(max_bad_rate=0.4)
+    stores = []
+    for data_dir in (librispeech_dir, folder_dir):
+        with pytest.raises(DataError, match=r"2 of 5 utterances \(1 empty, 1 unreadable\)"):
+            extract_codes(codec, data_dir, tmp_path / "strict" / data_dir.path.name)
+        stores.append(tmp_path / "lax" / data_dir.path.name)
+        extract_codes(codec, data_dir, stores[-1], options=lax)
+        finalize_codes(codec, data_dir, stores[-1], options=lax)
+    assert (stores[0] / "bad_audio.tsv").read_text().splitlines() == [
+        "utt_id\tpath\treason\tdetail",
+        f"84-1-0001\t{audio}/84-1-0001.flac\tempty\t0 bytes",
+        f"84-1-0003\t{audio}/84-1-0003.flac\tunreadable\t"
+        "libsndfile: File contains data in an unimplemented format.",
+    ]
+    assert list(TokenStore(stores[0]).utt_ids) == ["84-1-0000", "84-1-0002", "84-1-0004"]
+    assert contents(stores[0]) == contents(stores[1])
 
 
 def test_too_much_bad_audio_fails_and_names_the_list(codec, data_dir, tmp_path):
