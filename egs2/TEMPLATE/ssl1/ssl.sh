@@ -29,6 +29,7 @@ valid_set=valid      # data dir for validation
 test_set="test"      # data dir for the probes' test scores
 max_bad_rate=0.01    # largest share of unusable audio files before a stage fails
 codec=               # codec name of conf/codecs, checkpoint or exp dir; empty: train conf/train_codec.yaml
+codec_args=          # more options for the codec's training, as for ESPnet's trainer
 train_config=        # round 0 config (default: conf/train_codec2vec_reconstruction.yaml)
 cluster_config=      # config of the k-means rounds (default: conf/train_codec2vec_cluster.yaml)
 online_config=       # config of online clustering (default: conf/train_codec2vec_online.yaml)
@@ -115,14 +116,15 @@ fi
 if [ -z "${codec}" ]; then
     codec=${expdir}/codec
     codec_config=$(conf train_codec.yaml)
-    if stage 2 codec "${codec}" "train the codec" --in "${datadir}" --in "${codec_config}"; then
+    if stage 2 codec "${codec}" "train the codec" --in "${datadir}" --in "${codec_config}" --opt "${codec_args}"; then
         rate=$(awk '$1 == "sampling_rate:" { print $2; exit }' "${codec_config}")
+        # shellcheck disable=SC2086  # codec_args is a list of options
         ${gpu_cmd} --gpu "${ngpu}" --num_threads "${OMP_NUM_THREADS}" "${codec}/train.cmd.log" -- \
             python -m codec_ssl.bin.codec_train --config "${codec_config}" --output_dir "${codec}" \
             --train_data_path_and_name_and_type "${datadir}/${train_set},audio,audio_${rate}" \
             --valid_data_path_and_name_and_type "${datadir}/${valid_set},audio,audio_${rate}" \
             --train_shape_file "${datadir}/${train_set}/utt2spk" --valid_shape_file "${datadir}/${valid_set}/utt2spk" \
-            --use_preprocessor false "${dist_args[@]}"
+            --use_preprocessor false "${dist_args[@]}" ${codec_args}
         stage_done
     fi
     codes=${dumpdir}/codes

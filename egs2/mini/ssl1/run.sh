@@ -7,5 +7,5 @@
 set -euo pipefail
 cd "$(dirname "$0")"
 
-bash ./ssl.sh --size small --rounds 1 --online true --kmeans_clusters 100 --kmeans_layer 3 \
+bash ./ssl.sh --size small --rounds 1 --online true --kmeans_clusters 100 --kmeans_layer 2 \
     --probe_tasks phone,speaker,keyword "$@"
