@@ -58,7 +58,8 @@ probe_sets=${probe_sets:-${train_set} ${valid_set} ${test_set}}
 read -r probe_train probe_valid probe_test <<<"${probe_sets}"
 # every set once, in a fixed order
 sets=$(echo "${train_set} ${valid_set} ${probe_sets}" | tr ' ' '\n' | awk '!seen[$0]++')
-dist_args=(--ngpu "${ngpu}" --multiprocessing_distributed "$([ "${ngpu}" -gt 1 ] && echo true || echo false)")
+dist_args=(--ngpu "${ngpu}" --multiprocessing_distributed
+           "$([ "${ngpu}" -gt 1 ] || [ "${num_nodes}" -gt 1 ] && echo true || echo false)")
 recipe=${PWD#"${root}/"}
 device=$([ "${ngpu}" -gt 0 ] && echo cuda || echo cpu)
 job_gpu=$([ "${ngpu}" -gt 0 ] && echo 1 || echo 0)  # of one extraction or probing job
