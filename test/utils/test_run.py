@@ -5,10 +5,10 @@ import re
 import signal
 import subprocess
 import sys
-import time
 from pathlib import Path
 
 import pytest
+from processes import alive, wait_for
 
 RUN = Path(__file__).resolve().parents[2] / "utils/run.py"
 
@@ -34,22 +34,6 @@ def start(tmp_path: Path, *words: str) -> subprocess.Popen:
     return subprocess.Popen(
         [sys.executable, str(RUN), *words], cwd=tmp_path, stderr=subprocess.PIPE, text=True
     )
-
-
-def wait_for(condition, seconds: float = 20.0):
-    end = time.monotonic() + seconds
-    while not (value := condition()):
-        assert time.monotonic() < end, "waited in vain"
-        time.sleep(0.02)
-    return value
-
-
-def alive(pid: int) -> bool:
-    """Whether a process is there and not a zombie."""
-    try:
-        return Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0] != "Z"
-    except (FileNotFoundError, ProcessLookupError):
-        return False
 
 
 def output(log: Path) -> list[str]:

@@ -18,6 +18,7 @@ from contextlib import ExitStack
 from pathlib import Path
 
 import pytest
+from processes import alive, wait_for
 
 ROOT = Path(__file__).resolve().parents[2]
 pytestmark = pytest.mark.xdist_group("slurm")
@@ -197,21 +198,6 @@ def call(cluster: dict[str, str], folder: Path, *words: str) -> subprocess.Compl
         text=True,
         check=False,
     )
-
-
-def wait_for(condition, seconds: float = 30.0):
-    end = time.monotonic() + seconds
-    while not (value := condition()):
-        assert time.monotonic() < end, "waited in vain"
-        time.sleep(0.05)
-    return value
-
-
-def alive(pid: int) -> bool:
-    try:
-        return Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0] != "Z"
-    except (FileNotFoundError, ProcessLookupError):
-        return False
 
 
 def test_array_runs_with_numbers_logs_and_failures_as_run_py(cluster, folder):

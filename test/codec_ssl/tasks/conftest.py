@@ -1,15 +1,10 @@
-"""Tiny stores and data dirs, trainings through the real tasks, and processes to kill."""
+"""Tiny stores and data dirs, and trainings through the real tasks."""
 
-import json
-import os
-import traceback
 from collections.abc import Callable
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 import pytest
-import torch
 
 from codec_ssl.tokens.store import TokenStore, TokenStoreWriter
 
@@ -68,59 +63,3 @@ def command(stores: Path) -> Callable[..., list[str]]:
         return [*cmd, *more]
 
     return build
-
-
-@pytest.fixture
-def forked() -> Callable[..., int]:
-    """Run a function in a child process; its exit code, negative for the signal that killed it."""
-    return lambda function, *args: wait(start(function, *args))
-
-
-@pytest.fixture
-def in_parallel() -> Callable[..., list[int]]:
-    """Run functions in child processes at once; their exit codes."""
-    return lambda *functions: [wait(child) for child in [start(f) for f in functions]]
-
-
-def start(function: Callable[..., Any], *args: Any) -> int:
-    child = os.fork()
-    if child:
-        return child
-    code = 1
-    try:
-        function(*args)
-        code = 0
-    except BaseException:
-        traceback.print_exc()
-    finally:
-        os._exit(code)
-
-
-def wait(child: int) -> int:
-    return os.waitstatus_to_exitcode(os.waitpid(child, 0)[1])
-
-
-@pytest.fixture
-def same_run() -> Callable[[Path, Path], None]:
-    """Compare two experiments: parameters, optimizers and curves, bit for bit."""
-
-    def compare(left: Path, right: Path) -> None:
-        a, b = (
-            torch.load(folder / "checkpoint.pth", weights_only=True) for folder in (left, right)
-        )
-        for part in ("model", "optimizers", "schedulers"):
-            torch.testing.assert_close(a[part], b[part], rtol=0, atol=0, equal_nan=True)
-        assert curves(left) == curves(right)
-
-    return compare
-
-
-def curves(folder: Path) -> list[Any]:
-    """History without what depends on the clock."""
-
-    def plain(stats: dict[str, float]) -> dict[str, float]:
-        clock = ("time", "per_sec", "share")
-        return {k: v for k, v in stats.items() if not k.endswith(clock)}
-
-    history = json.loads((folder / "history.json").read_text())
-    return [(e["epoch"], plain(e["train"]), plain(e["valid"])) for e in history]

@@ -1,11 +1,4 @@
-import sys
-from pathlib import Path
-
 import pytest
-
-# The script that writes stores runs in processes of its own and is imported by the tests too.
-sys.path.insert(0, str(Path(__file__).parent))
-
 import write_store
 
 

@@ -1,10 +1,7 @@
-"""A tiny training through ESPnet's trainer, and processes to kill."""
+"""A tiny training through ESPnet's trainer."""
 
 import argparse
-import os
 import random
-import signal
-import traceback
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -14,30 +11,6 @@ import pytest
 import torch
 
 EPOCHS, BATCHES = 3, 4
-
-
-@pytest.fixture
-def forked() -> Callable[..., int]:
-    """Run a function in a child process; its exit code, negative for the signal that killed it."""
-
-    def run(function: Callable[..., Any], *args: Any, **kwargs: Any) -> int:
-        child = os.fork()
-        if child == 0:
-            code = 1
-            try:
-                function(*args, **kwargs)
-                code = 0
-            except BaseException:
-                traceback.print_exc()
-            finally:
-                os._exit(code)
-        return os.waitstatus_to_exitcode(os.waitpid(child, 0)[1])
-
-    return run
-
-
-def kill_self() -> None:
-    os.kill(os.getpid(), signal.SIGKILL)
 
 
 class Points(torch.utils.data.Dataset):
@@ -143,31 +116,3 @@ def train() -> Callable[..., dict[str, Any]]:
         return {"model": model, "args": argparse.Namespace(**vars(args))}
 
     return run
-
-
-@pytest.fixture
-def same_run() -> Callable[[Path, Path], None]:
-    """Compare two experiments: parameters, optimizer, schedule and curves, bit for bit."""
-
-    def compare(left: Path, right: Path) -> None:
-        a, b = (
-            torch.load(folder / "checkpoint.pth", weights_only=True) for folder in (left, right)
-        )
-        for part in ("model", "optimizers", "schedulers"):
-            torch.testing.assert_close(a[part], b[part], rtol=0, atol=0)
-        assert a["reporter"]["epoch"] == b["reporter"]["epoch"]
-        assert curves(left) == curves(right)
-
-    return compare
-
-
-def curves(folder: Path) -> list[Any]:
-    """History without what depends on the clock."""
-    import json
-
-    def plain(stats: dict[str, float]) -> dict[str, float]:
-        clock = ("time", "per_sec", "share")
-        return {k: v for k, v in stats.items() if not k.endswith(clock)}
-
-    history = json.loads((folder / "history.json").read_text())
-    return [(e["epoch"], plain(e["train"]), plain(e["valid"])) for e in history]

@@ -1,0 +1,49 @@
+"""What the tests of every training share: processes to kill, and experiments to compare."""
+
+import json
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+from processes import exit_code, fork
+
+
+@pytest.fixture
+def forked() -> Callable[..., int]:
+    """Run a function in a child process; its exit code, negative for the signal that killed it."""
+    return lambda function, *args, **kwargs: exit_code(fork(function, *args, **kwargs))
+
+
+@pytest.fixture
+def in_parallel() -> Callable[..., list[int]]:
+    """Run functions in child processes at once; their exit codes."""
+    return lambda *functions: [exit_code(child) for child in [fork(f) for f in functions]]
+
+
+@pytest.fixture
+def same_run() -> Callable[[Path, Path], None]:
+    """Compare two experiments: parameters, optimizers, schedules and curves, bit for bit."""
+    import torch  # most tests of this folder do without
+
+    def compare(left: Path, right: Path) -> None:
+        a, b = (
+            torch.load(folder / "checkpoint.pth", weights_only=True) for folder in (left, right)
+        )
+        for part in ("model", "optimizers", "schedulers"):
+            torch.testing.assert_close(a[part], b[part], rtol=0, atol=0, equal_nan=True)
+        assert a["reporter"]["epoch"] == b["reporter"]["epoch"]
+        assert curves(left) == curves(right)
+
+    return compare
+
+
+def curves(folder: Path) -> list[Any]:
+    """History without what depends on the clock."""
+
+    def plain(stats: dict[str, float]) -> dict[str, float]:
+        clock = ("time", "per_sec", "share")
+        return {k: v for k, v in stats.items() if not k.endswith(clock)}
+
+    history = json.loads((folder / "history.json").read_text())
+    return [(e["epoch"], plain(e["train"]), plain(e["valid"])) for e in history]
