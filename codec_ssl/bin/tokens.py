@@ -2,8 +2,6 @@
 
 import argparse
 import json
-import os
-import sys
 from dataclasses import asdict
 from pathlib import Path
 
@@ -123,13 +121,8 @@ def check(args: argparse.Namespace) -> None:
 def cat(args: argparse.Namespace) -> None:
     """Print codes as text."""
     store = TokenStore(args.store)
-    try:
-        for utt_id in args.utt_ids or store:
-            print(utt_id, exchange.format_codes(store[utt_id]))
-        sys.stdout.flush()
-    except BrokenPipeError:
-        # The reader, such as head, has seen enough; Python would complain again at exit.
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+    for utt_id in args.utt_ids or store:
+        print(utt_id, exchange.format_codes(store[utt_id]))
 
 
 def shapes(args: argparse.Namespace) -> None:
