@@ -169,7 +169,8 @@ def _provenance(file: ResultFile) -> str:
 
 def _training_sections(histories: Mapping[str, Any], out_dir: Path) -> list[str]:
     sections = []
-    for number, group in enumerate(_alike(histories), start=1):
+    groups = filter(plots.telling_figures, _alike(histories))
+    for number, group in enumerate(groups, start=1):
         name = f"training_{number}.png"
         plots.training_curves(group, out_dir / name)
         sections.append(f"![training curves of {', '.join(group)}]({name})")
@@ -186,8 +187,7 @@ def _alike(histories: Mapping[str, Any]) -> list[dict[str, Any]]:
                 group[run] = history
                 break
         else:
-            if names:
-                groups.append((names, {run: history}))
+            groups.append((names, {run: history}))
     return [group for _, group in groups]
 
 

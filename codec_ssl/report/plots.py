@@ -1,5 +1,6 @@
 """Pictures of a report, as PNG files, without a display."""
 
+import re
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
@@ -13,6 +14,11 @@ from codec_ssl.report.layers import Curve
 
 # Readable with colour-blind eyes (Okabe and Ito's palette).
 COLOURS = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#E69F00", "#56B4E9", "#000000")
+
+_JUDGED_BY = re.compile(r"loss|acc.*|.*perplexity|.*usage|optim\d+_lr\d+|.*_per_sec")
+
+# ``{run: [{"epoch": n, "train": {name: value}, "valid": {name: value}}, ...]}``
+type Histories = Mapping[str, Sequence[Mapping[str, Any]]]
 
 
 def by_layer(
@@ -55,17 +61,38 @@ def figures_of(history: Sequence[Mapping[str, Any]]) -> set[str]:
     }
 
 
-def training_curves(histories: Mapping[str, Sequence[Mapping[str, Any]]], path: str | Path) -> None:
-    """Draw every figure of the training histories by epoch, one panel a figure.
+def telling_figures(histories: Histories) -> list[str]:
+    """Names of the figures that say something, the loss first.
+
+    One with the same value at every epoch of every run says nothing (a loss that is switched off,
+    a scale that is not in use), nor does one that is always zero. Those by which a training is
+    judged say something even then.
+    """
+    names = set().union(*map(figures_of, histories.values()))
+    telling = [name for name in names if _JUDGED_BY.fullmatch(name) or _varies(histories, name)]
+    return sorted(telling, key=lambda name: (name != "loss", name))
+
+
+def _varies(histories: Histories, name: str) -> bool:
+    values = [
+        record[part][name]
+        for history in histories.values()
+        for record in history
+        for part in ("train", "valid")
+        if record.get(part, {}).get(name) is not None
+    ]
+    # A single value might vary, if it is not zero: a run of one epoch has no curve yet.
+    return any(values) and (len(values) == 1 or len(set(values)) > 1)
+
+
+def training_curves(histories: Histories, path: str | Path) -> None:
+    """Draw the figures of the training histories that say something, by epoch, a panel each.
 
     Args:
-        histories: ``{run: [{"epoch": n, "train": {name: value}, "valid": {name: value}}, ...]}``,
-            with one figure to draw at least.
+        histories: Runs, with one figure to draw at least, see ``telling_figures``.
         path: PNG file to write.
     """
-    names = sorted(
-        set().union(*map(figures_of, histories.values())), key=lambda name: (name != "loss", name)
-    )
+    names = telling_figures(histories)
     figure, axes = _figure(len(names))
     for name, panel in zip(names, axes, strict=False):
         for number, (run, history) in enumerate(histories.items()):
