@@ -96,6 +96,7 @@ def test_killed_run_ends_with_the_same_stores_and_losses(finished: Path, tmp_pat
         time.sleep(rng.uniform(5, float(os.environ.get("KILL_WITHIN", "60"))))
         os.killpg(process.pid, signal.SIGKILL)
         process.wait()
+        print("killed in:", (folder / "log.txt").read_text().splitlines()[-1])
     finish(folder)
     for pattern in ("dump/**/*.safetensors", "dump/**/meta.json"):
         stores = content(finished, pattern)
