@@ -253,8 +253,9 @@ class GuardedRun(ABC):
         super().validate_one_epoch(reporter=reporter, options=options, **kwargs)
         if reporter.count == 0 and not options.no_forward_run:
             raise TrainingError(
-                "validation had no batch: for codecs, every utterance is shorter than "
-                "chunk_length samples",
+                "validation had no batch: the valid set fills not even one; a codec's takes "
+                "batch_size chunks of chunk_length samples. Give the set more audio, or set "
+                "valid_batch_size to 1",
                 stage="data",
             )
         options.guard.finish_epoch(reporter.get_epoch(), options.max_epoch, epoch_stats(reporter))

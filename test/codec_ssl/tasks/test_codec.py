@@ -179,3 +179,9 @@ def test_skipping_with_several_processes_is_refused(tmp_path, task, data):
 def test_audio_shorter_than_a_chunk_is_named(tmp_path, task, data):
     with pytest.raises(TrainingError, match="too short"):
         task.main(cmd=command(data, tmp_path, "--chunk_length", "100000"))
+
+
+def test_a_valid_set_that_fills_no_batch_is_named_with_what_helps(tmp_path, task, data):
+    small = command(data, tmp_path, "--valid_batch_size", "100", "--max_epoch", "1")
+    with pytest.raises(TrainingError, match=r"valid set fills not even one.*valid_batch_size to 1"):
+        task.main(cmd=small)
