@@ -1,7 +1,6 @@
 """Promises that hold for every recipe of the repository."""
 
 import os
-import shutil
 import subprocess
 from pathlib import Path
 
@@ -76,24 +75,17 @@ def test_config_opens_by_saying_what_it_is_for(config: Path):
     assert config.read_text().startswith("# ")
 
 
-def test_new_recipe_is_made_and_an_existing_one_is_left_alone(tmp_path: Path):
-    for folder in ("egs2", "utils"):
-        shutil.copytree(
-            ROOT / folder,
-            tmp_path / folder,
-            symlinks=True,
-            ignore=shutil.ignore_patterns("data", "dump", "exp", "logs"),
-        )
+def test_new_recipe_is_made_and_an_existing_one_is_left_alone(clone: Path):
     setup = ["bash", "egs2/TEMPLATE/setup.sh", "mycorpus/ssl1"]
-    made = run(setup, cwd=tmp_path)
+    made = run(setup, cwd=clone)
     assert made.returncode == 0, made.stderr
-    recipe = tmp_path / "egs2/mycorpus/ssl1"
+    recipe = clone / "egs2/mycorpus/ssl1"
     assert "@corpus@" not in (recipe / "run.sh").read_text()
-    assert (recipe / "ssl.sh").resolve() == tmp_path / "egs2/TEMPLATE/ssl1/ssl.sh"
-    again = run(setup, cwd=tmp_path)
+    assert (recipe / "ssl.sh").resolve() == clone / "egs2/TEMPLATE/ssl1/ssl.sh"
+    again = run(setup, cwd=clone)
     assert again.returncode == 1
     assert "exists already" in again.stderr
-    wrong = run([*setup[:2], "mycorpus/nosuchtask"], cwd=tmp_path)
+    wrong = run([*setup[:2], "mycorpus/nosuchtask"], cwd=clone)
     assert wrong.returncode == 1
     assert "usage" in wrong.stderr
 

@@ -3,6 +3,7 @@
 set -euo pipefail
 cd "$(dirname "$0")"
 
+# --size ci           the smallest configs (conf/ci), to see in minutes that everything runs
 # --codec NAME        a codec of conf/codecs (dac_16k, encodec_24k, ...), a checkpoint or an exp dir;
 #                     without it, stage 2 trains the small codec of conf/train_codec.yaml
 # --rounds N          k-means rounds after the first, with --kmeans_clusters and --kmeans_layer
