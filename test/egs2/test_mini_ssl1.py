@@ -46,14 +46,6 @@ def finished(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return folder
 
 
-def read_scores(folder: Path) -> dict[tuple[str, str, str], float]:
-    results = json.loads((folder / "exp" / "probe" / "results.json").read_text())
-    return {
-        (e["scored"]["system"], e["scored"].get("task", ""), e["metric"]): e["value"]
-        for e in results["entries"]
-    }
-
-
 def test_run_ends_in_a_report_with_baselines_and_plots(finished: Path):
     report = (finished / "exp" / "report" / "REPORT.md").read_text()
     for system in ("reconstruction", "cluster_r1", "online", "codec", "logmel", "untrained"):
