@@ -8,4 +8,4 @@ cd "$(dirname "$0")"
 #                     without it, stage 2 trains the small codec of conf/train_codec.yaml
 # --rounds N          k-means rounds after the first, with --kmeans_clusters and --kmeans_layer
 # --probe_tasks LIST  phone needs phones.ctm in the data dirs; any other X needs a file utt2X
-bash ./ssl.sh --rounds 1 --kmeans_clusters 100 --kmeans_layer 3 --probe_tasks speaker "$@"
+bash ./ssl.sh --rounds 1 --kmeans_clusters 100 --kmeans_layer 2 --probe_tasks speaker "$@"
