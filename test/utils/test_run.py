@@ -242,7 +242,12 @@ def test_a_job_that_ignores_sigterm_is_killed(tmp_path):
 def test_when_the_calling_script_is_killed_run_py_ends_too(tmp_path):
     job = "echo $$ > pid.new; mv pid.new pid; sleep 1000"
     script = f"'{sys.executable}' '{RUN}' x.log -- bash -c '{job}'; true"
-    caller = subprocess.Popen(["bash", "-c", script], cwd=tmp_path)
+    # The tests themselves may run under nohup, which run.py would heed.
+    caller = subprocess.Popen(
+        ["bash", "-c", script],
+        cwd=tmp_path,
+        preexec_fn=lambda: signal.signal(signal.SIGHUP, signal.SIG_DFL),
+    )
     pid = int(wait_for(lambda: (tmp_path / "pid").exists() and (tmp_path / "pid").read_text()))
     caller.kill()
     caller.wait()
