@@ -70,6 +70,10 @@ class PackedLayout:
         """Row of each frame in a padded batch of ``stride`` rows an utterance, int64 ``(N,)``."""
         return self.owner * (stride or self.max_length) + self.position
 
+    def spaced(self, gap: int) -> Tensor:
+        """Row of each frame where ``gap`` rows lie between neighbours, int64 ``(N,)``."""
+        return torch.arange(self.num_frames, device=self.owner.device) + self.owner * gap
+
     def pack(self, padded: Tensor) -> Tensor:
         """Drop the padding: ``(B, T', ...)`` with T' >= T to ``(N, ...)``."""
         return padded.flatten(0, 1).index_select(0, self.slots(padded.size(1)))

@@ -81,7 +81,7 @@ class ConvPositions(nn.Module):
         """Positions of packed frames: ``(N, D)`` to ``(N, D)``."""
         gap = self.taps // 2
         size = layout.num_frames + (layout.batch_size - 1) * gap
-        slots = torch.arange(layout.num_frames, device=x.device) + layout.owner * gap
+        slots = layout.spaced(gap)
         for conv in self.convs:
             spaced = x.new_zeros(size, self.dim).index_copy(0, slots, x)
             x = self._convolve(conv, spaced).index_select(0, slots)

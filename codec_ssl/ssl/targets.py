@@ -15,7 +15,7 @@ from torch import Tensor, nn
 from codec_ssl.errors import ConfigError
 from codec_ssl.nn.ema import EMATeacher
 from codec_ssl.nn.packed import PackedLayout
-from codec_ssl.nn.quantize import EMACodebooks
+from codec_ssl.nn.quantize import EMACodebooks, histogram, perplexity
 from codec_ssl.nn.transformer import TransformerEncoder
 
 
@@ -88,25 +88,13 @@ def prediction_stats(logits: Tensor, labels: Tensor) -> dict[str, Tensor]:
         collapse); ``code_usage`` (share of the classes among this batch's labels).
     """
     best = logits.argmax(-1)
-    wanted, found = _histogram(labels, logits.size(2)), _histogram(best, logits.size(2))
+    wanted, found = histogram(labels, logits.size(2)), histogram(best, logits.size(2))
     return {
         "acc_masked": (best == labels).sum() / max(labels.numel(), 1),
-        "target_perplexity": _perplexity(wanted),
-        "pred_perplexity": _perplexity(found),
+        "target_perplexity": perplexity(wanted).mean(),
+        "pred_perplexity": perplexity(found).mean(),
         "code_usage": (wanted > 0).float().mean(),
     }
-
-
-def _histogram(classes: Tensor, size: int) -> Tensor:
-    """Count classes ``(M, G)`` of each stream: ``(G, K)``."""
-    counts = torch.zeros(classes.size(1), size, device=classes.device)
-    ones = torch.ones((), device=classes.device).expand_as(classes.t())
-    return counts.scatter_add_(1, classes.t(), ones)
-
-
-def _perplexity(counts: Tensor) -> Tensor:
-    share = counts / counts.sum(1, keepdim=True).clamp(min=1.0)
-    return torch.special.entr(share).sum(1).exp().mean()
 
 
 class ReconstructionTarget(Target):
@@ -248,7 +236,7 @@ class OnlineTarget(Target):
     def forward(self, hidden: Tensor, batch: MaskedBatch) -> tuple[Tensor, dict[str, Tensor]]:
         """As in every target, with the codebooks' own perplexity beside it."""
         loss, stats = super().forward(hidden, batch)
-        stats["codebook_perplexity"] = _perplexity(self.codebooks.counts)
+        stats["codebook_perplexity"] = perplexity(self.codebooks.counts).mean()
         return loss, stats
 
     def logits(self, hidden: Tensor) -> Tensor:

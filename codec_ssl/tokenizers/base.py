@@ -21,7 +21,7 @@ from safetensors.torch import load_file, save_file
 from torch import Tensor
 
 from codec_ssl.data.tables import write_atomic
-from codec_ssl.errors import CheckpointError
+from codec_ssl.errors import CheckpointError, DataError
 
 WEIGHTS = "weights.safetensors"
 SETTINGS = "tokenizer.yaml"
@@ -80,6 +80,19 @@ class Tokenizer(ABC):
     def restore(cls, weights: dict[str, Tensor], settings: dict[str, Any]) -> Self:
         """Rebuild from ``weights()`` and ``settings()``."""
 
+    def check_width(self, features: Tensor, width: int) -> None:
+        """Refuse features (N, D) of another width than it was fitted on.
+
+        Raises:
+            DataError: Naming both widths.
+        """
+        if features.ndim != 2 or features.shape[1] != width:
+            raise DataError(
+                f"expected features (N, D) of width {width}, as the {self.kind} was fitted on,"
+                f" found {tuple(features.shape)}",
+                stage="labels",
+            )
+
     @property
     def fingerprint(self) -> str:
         """sha256 over the kind, the origin and the weights."""
@@ -119,7 +132,7 @@ class Tokenizer(ABC):
             CheckpointError: If it is missing, damaged, or of another kind.
         """
         path = Path(path)
-        record = _read_settings(path)
+        record = read_settings(path)
         if record["kind"] != cls.kind:
             raise CheckpointError(
                 f"{path}: expected a {cls.kind} tokenizer, found {record['kind']}", stage="labels"
@@ -140,8 +153,12 @@ class Tokenizer(ABC):
         return tokenizer
 
 
-def _read_settings(path: Path) -> dict[str, Any]:
-    """The YAML of a saved tokenizer, with every key that ``save`` writes."""
+def read_settings(path: Path) -> dict[str, Any]:
+    """The YAML of a saved tokenizer, with every key that ``save`` writes.
+
+    Raises:
+        CheckpointError: If it is missing or damaged.
+    """
     try:
         record = yaml.safe_load((path / SETTINGS).read_text(encoding="utf-8"))
     except FileNotFoundError as error:

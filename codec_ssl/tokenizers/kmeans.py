@@ -18,6 +18,7 @@ import torch
 from torch import Tensor
 
 from codec_ssl.errors import ConfigError, DataError, TrainingError
+from codec_ssl.nn.quantize import nearest
 from codec_ssl.tokenizers.base import Origin, Tokenizer
 from codec_ssl.tokenizers.reservoir import Reservoir
 
@@ -25,8 +26,6 @@ _INITS = {
     "random": faiss.ClusteringInitMethod_RANDOM,
     "kmeans++": faiss.ClusteringInitMethod_KMEANS_PLUS_PLUS,
 }
-# 64 MiB of distances at a time, whatever N and K are.
-_CHUNK_DISTANCES = 1 << 24
 
 logger = logging.getLogger(__name__)
 
@@ -140,8 +139,8 @@ class KMeans(Tokenizer):
         )
         engine.train(np.ascontiguousarray(sample, dtype=np.float32))
         self._centroids = torch.from_numpy(engine.centroids.copy())
-        distances, nearest = engine.index.search(sample, 1)
-        counts = np.bincount(nearest[:, 0], minlength=options.num_clusters)
+        distances, owners = engine.index.search(sample, 1)
+        counts = np.bincount(owners[:, 0], minlength=options.num_clusters)
         self.report = _report(counts, float(distances.mean(dtype=np.float64)))
         return self
 
@@ -156,20 +155,8 @@ class KMeans(Tokenizer):
             Tokens (N, 1) int64 on the same device.
         """
         centroids = self.centroids.to(features.device)
-        if features.shape[1] != centroids.shape[1]:
-            raise DataError(
-                f"expected features of width {centroids.shape[1]}, as the k-means was fitted on,"
-                f" found {features.shape[1]}",
-                stage="labels",
-            )
-        # |x - c|^2 without |x|^2, which is the same for every centroid.
-        norms = centroids.square().sum(1)
-        rows = max(1, _CHUNK_DISTANCES // len(centroids))
-        tokens = [
-            torch.addmm(norms, chunk.float(), centroids.T, alpha=-2).argmin(1)
-            for chunk in features.split(rows)
-        ]
-        return torch.cat(tokens)[:, None]
+        self.check_width(features, centroids.shape[1])
+        return nearest(features, centroids)[:, None]
 
     def weights(self) -> dict[str, Tensor]:
         """The centroids (K, D)."""

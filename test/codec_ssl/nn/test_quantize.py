@@ -5,7 +5,7 @@ import pytest
 import torch
 import torch.distributed as dist
 
-from codec_ssl.nn.quantize import EMACodebooks
+from codec_ssl.nn.quantize import EMACodebooks, ResidualEMAQuantizer, histogram, perplexity
 
 
 def test_assignment_is_the_nearest_entry():
@@ -53,6 +53,23 @@ def test_hit_only_leaves_unhit_entries_untouched():
     books.update(torch.ones(1, 3, 2), torch.zeros(1, 3, dtype=torch.int64))
     assert torch.equal(books.vectors[:, 1:], before[:, 1:])
     assert torch.allclose(books.counts[0, 0], torch.tensor(0.9 * 1 + 0.1 * 3))
+
+
+def test_perplexity_counts_the_entries_in_use():
+    counts = histogram(torch.tensor([[0, 3], [1, 3], [0, 3], [1, 3]]), 5)
+    assert counts.tolist() == [[2, 2, 0, 0, 0], [0, 0, 0, 4, 0]]
+    assert torch.allclose(perplexity(counts), torch.tensor([2.0, 1.0]))
+
+
+def test_entries_without_vectors_come_back_to_data_around_the_origin_only():
+    torch.manual_seed(0)
+    used = {}
+    for mean in (0.0, 1.0):
+        quantizer = ResidualEMAQuantizer(1, 64, 8)
+        ids = [quantizer(0.05 * torch.randn(512, 8) + mean).ids for _ in range(100)]
+        used[mean] = [len(step.unique()) for step in ids]
+    assert used[0.0][0] < 5 and used[0.0][30] < 5 and used[0.0][-1] == 64
+    assert used[1.0][-1] < 5
 
 
 def run_rank(rank, folder):

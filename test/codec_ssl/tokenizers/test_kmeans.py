@@ -6,7 +6,7 @@ import torch
 from scipy.cluster.vq import kmeans2
 
 from codec_ssl.errors import CheckpointError, ConfigError, DataError, TrainingError
-from codec_ssl.tokenizers import kmeans as module
+from codec_ssl.nn import quantize
 from codec_ssl.tokenizers.base import SETTINGS, WEIGHTS, Origin
 from codec_ssl.tokenizers.kmeans import KMeans, KMeansOptions
 
@@ -48,7 +48,7 @@ def test_fit_depends_on_the_seed_and_not_on_the_batches():
 def test_encode_is_the_nearest_centroid_across_chunk_borders(monkeypatch):
     frames, _ = blobs()
     tokenizer = KMeans(KMeansOptions(20)).fit([torch.from_numpy(frames)])
-    monkeypatch.setattr(module, "_CHUNK_DISTANCES", 20 * 7)
+    monkeypatch.setattr(quantize, "_CHUNK_DISTANCES", 20 * 7)
     tokens = tokenizer.encode(torch.from_numpy(frames), torch.tensor([len(frames)]))
     distances = ((frames[:, None] - tokenizer.centroids.numpy()[None]) ** 2).sum(-1)
     np.testing.assert_array_equal(tokens[:, 0].numpy(), distances.argmin(1))
