@@ -1,55 +1,58 @@
-"""Write the cluster of every frame of a token store as a label store."""
+"""Write the tokens of every frame of a token store, by any tokenizer, as a label store."""
 
 import argparse
 from pathlib import Path
 
 from codec_ssl.bin import cli
-from codec_ssl.data.data_dir import DataDir
+from codec_ssl.bin.encoder_options import (
+    add_encoder_options,
+    add_job_options,
+    open_data_dir,
+    open_encoder,
+)
 from codec_ssl.errors import ConfigError
-from codec_ssl.features.factory import make_encoder
-from codec_ssl.features.stream import BATCH_FRAMES
-from codec_ssl.tokenizers.kmeans import KMeans
 from codec_ssl.tokenizers.labels import extract_labels
+from codec_ssl.tokenizers.registry import load_tokenizer
 from codec_ssl.tokens.store import TokenStore
 
 
 def get_parser() -> argparse.ArgumentParser:
     """The command line."""
     parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--kmeans", type=Path, required=True, help="folder from fit_kmeans")
-    parser.add_argument("--exp", required=True, help="experiment directory, 'codec' or 'logmel'")
-    parser.add_argument("--checkpoint", default="latest", help="latest, best or an epoch number")
-    parser.add_argument("--layer", type=int, help="checked against the layer of the k-means")
-    parser.add_argument("--store", type=Path, required=True, help="token store to label")
-    parser.add_argument("--data_dir", type=Path, help="data dir, needed by logmel")
+    parser.add_argument(
+        "--tokenizer",
+        "--kmeans",
+        type=Path,
+        required=True,
+        help="folder of a tokenizer: from fit_kmeans, train_tokenizer or import_repcodec",
+    )
+    add_encoder_options(parser)
+    parser.add_argument("--layer", type=int, help="checked against the layer of the tokenizer")
     parser.add_argument("--out", type=Path, required=True, help="label store to write")
-    parser.add_argument("--job", type=int, default=1)
-    parser.add_argument("--num_jobs", type=int, default=1)
+    add_job_options(parser)
     parser.add_argument("--finalize", type=cli.str2bool, default=False, help="close the store")
-    parser.add_argument("--batch_frames", type=int, default=BATCH_FRAMES)
-    parser.add_argument("--device", default="cpu")
     return parser
 
 
 def main() -> None:
     """Parse, check the layer, extract."""
     args = get_parser().parse_args()
-    store, tokenizer = TokenStore(args.store), KMeans.load(args.kmeans)
+    store, tokenizer = TokenStore(args.store), load_tokenizer(args.tokenizer)
     fitted = None if tokenizer.origin is None else tokenizer.origin.layer
     if args.layer is not None and args.layer != fitted:
         raise ConfigError(
-            f"{args.kmeans} was fitted on layer {fitted}, found --layer {args.layer}",
+            f"{args.tokenizer} was fitted on layer {fitted}, found --layer {args.layer}",
             stage="labels",
         )
     extract_labels(
         tokenizer,
-        make_encoder(args.exp, store, args.device, args.checkpoint),
+        open_encoder(args, store),
         store,
         args.out,
         job=args.job,
         num_jobs=args.num_jobs,
         finalize=args.finalize,
-        data_dir=DataDir(args.data_dir) if args.data_dir else None,
+        data_dir=open_data_dir(args),
         batch_frames=args.batch_frames,
     )
 

@@ -4,9 +4,7 @@ import argparse
 from pathlib import Path
 
 from codec_ssl.bin import cli
-from codec_ssl.data.data_dir import DataDir
-from codec_ssl.features.factory import make_encoder
-from codec_ssl.features.stream import BATCH_FRAMES
+from codec_ssl.bin.encoder_options import add_encoder_options, open_data_dir, open_encoder
 from codec_ssl.tokenizers.kmeans import KMeans, KMeansOptions
 from codec_ssl.tokenizers.labels import fit_tokenizer
 from codec_ssl.tokens.store import TokenStore
@@ -16,11 +14,8 @@ def get_parser() -> argparse.ArgumentParser:
     """The command line."""
     defaults = KMeansOptions()
     parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--exp", required=True, help="experiment directory, 'codec' or 'logmel'")
-    parser.add_argument("--checkpoint", default="latest", help="latest, best or an epoch number")
+    add_encoder_options(parser)
     parser.add_argument("--layer", type=int, required=True, help="1-based; 0 = input to the first")
-    parser.add_argument("--store", type=Path, required=True, help="token store of the train set")
-    parser.add_argument("--data_dir", type=Path, help="data dir, needed by logmel")
     parser.add_argument("--out", type=Path, required=True, help="folder of the k-means")
     parser.add_argument("--num_clusters", type=int, default=defaults.num_clusters)
     parser.add_argument("--max_frames", type=int, default=defaults.max_frames, help="kept frames")
@@ -29,8 +24,6 @@ def get_parser() -> argparse.ArgumentParser:
     parser.add_argument("--num_restarts", type=int, default=defaults.num_restarts)
     parser.add_argument("--init", choices=["kmeans++", "random"], default=defaults.init)
     parser.add_argument("--seed", type=int, default=defaults.seed)
-    parser.add_argument("--batch_frames", type=int, default=BATCH_FRAMES)
-    parser.add_argument("--device", default="cpu")
     return parser
 
 
@@ -42,12 +35,12 @@ def main() -> None:
     tokenizer = KMeans(KMeansOptions(**{name: getattr(args, name) for name in names}))
     fit_tokenizer(
         tokenizer,
-        make_encoder(args.exp, store, args.device, args.checkpoint),
+        open_encoder(args, store),
         store,
         args.layer,
         portion=args.portion,
         seed=args.seed,
-        data_dir=DataDir(args.data_dir) if args.data_dir else None,
+        data_dir=open_data_dir(args),
         batch_frames=args.batch_frames,
     )
     tokenizer.save(args.out)

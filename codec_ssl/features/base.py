@@ -5,6 +5,7 @@ Letters: B batch, T frames, N samples, Q codebooks, D width.
 
 from abc import ABC, abstractmethod
 from collections.abc import Sequence
+from dataclasses import dataclass
 from typing import Literal
 
 import torch
@@ -69,3 +70,28 @@ class SpeechEncoder(ABC):
                 )
         if not layers:
             raise ConfigError(f"encoder {self.name}: no layer was asked for")
+
+
+@dataclass(frozen=True)
+class Origin:
+    """What features are: all that is learnt from them must be used with the same.
+
+    Attributes:
+        encoder: Name of the encoder.
+        fingerprint: The encoder's fingerprint.
+        layer: Layer of the encoder, 1-based, 0 = input to the first layer.
+        frame_rate: Frames a second.
+    """
+
+    encoder: str
+    fingerprint: str
+    layer: int
+    frame_rate: float
+
+    def __str__(self) -> str:
+        return f"layer {self.layer} of {self.encoder} ({self.fingerprint[:12]})"
+
+
+def origin_of(encoder: SpeechEncoder, layer: int) -> Origin:
+    """What remains known of the features of one layer."""
+    return Origin(encoder.name, encoder.fingerprint, layer, encoder.frame_rate)

@@ -11,7 +11,6 @@ import json
 import os
 from abc import ABC, abstractmethod
 from collections.abc import Iterable
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, ClassVar, Self
 
@@ -22,26 +21,10 @@ from torch import Tensor
 
 from codec_ssl.data.tables import write_atomic
 from codec_ssl.errors import CheckpointError, DataError
+from codec_ssl.features.base import Origin
 
 WEIGHTS = "weights.safetensors"
 SETTINGS = "tokenizer.yaml"
-
-
-@dataclass(frozen=True)
-class Origin:
-    """The features that a tokenizer was fitted on; encoding must use the same.
-
-    Attributes:
-        encoder: Name of the encoder.
-        fingerprint: The encoder's fingerprint.
-        layer: Layer of the encoder, 1-based, 0 = input to the first layer.
-        frame_rate: Frames a second.
-    """
-
-    encoder: str
-    fingerprint: str
-    layer: int
-    frame_rate: float
 
 
 class Tokenizer(ABC):

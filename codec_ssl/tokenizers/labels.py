@@ -10,18 +10,13 @@ from tqdm import tqdm
 
 from codec_ssl.data.data_dir import DataDir
 from codec_ssl.errors import CheckpointError
-from codec_ssl.features.base import SpeechEncoder
+from codec_ssl.features.base import Origin, SpeechEncoder, origin_of
 from codec_ssl.features.factory import make_source
 from codec_ssl.features.stream import BATCH_FRAMES, stream_features
-from codec_ssl.tokenizers.base import Origin, Tokenizer
+from codec_ssl.tokenizers.base import Tokenizer
 from codec_ssl.tokens.store import TokenStore, TokenStoreWriter
 
 logger = logging.getLogger(__name__)
-
-
-def origin_of(encoder: SpeechEncoder, layer: int) -> Origin:
-    """What a tokenizer remembers of the features that it is fitted on."""
-    return Origin(encoder.name, encoder.fingerprint, layer, encoder.frame_rate)
 
 
 def fit_tokenizer(
@@ -74,6 +69,9 @@ def extract_labels(
 
     Shards are a plan of the utterance list and each is encoded by itself, so the result doesn't
     depend on the number of jobs, and a killed job goes on at its first missing shard.
+
+    Codes longer than ``features.stream.CHUNK_FRAMES`` are encoded in pieces. A tokenizer that
+    looks at neighbouring frames takes each piece for an utterance, as the encoder does.
 
     Args:
         tokenizer: Fitted on the training set; valid and test take the same.
@@ -133,7 +131,11 @@ def check_origin(tokenizer: Tokenizer, encoder: SpeechEncoder) -> Origin:
     """
     origin = tokenizer.origin
     if origin is None:
-        raise CheckpointError("the tokenizer doesn't say what it was fitted on", stage="labels")
+        raise CheckpointError(
+            f"this {tokenizer.kind} doesn't say which encoder's features it takes: import it with"
+            " --exp, --layer and --store, or fit it again",
+            stage="labels",
+        )
     if origin.fingerprint != encoder.fingerprint:
         raise CheckpointError(
             f"expected features of {origin.encoder} ({origin.fingerprint[:12]}), which the"

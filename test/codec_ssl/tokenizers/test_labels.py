@@ -11,11 +11,12 @@ import toy_corpus
 from codec_ssl.bin import extract_labels as extract_labels_command
 from codec_ssl.bin import fit_kmeans
 from codec_ssl.errors import CheckpointError, ConfigError, TokenError
+from codec_ssl.features.base import origin_of
 from codec_ssl.features.factory import make_encoder
 from codec_ssl.features.ours import load_encoder
 from codec_ssl.features.stream import CodeSource, stream_features
 from codec_ssl.tokenizers.kmeans import KMeans, KMeansOptions
-from codec_ssl.tokenizers.labels import extract_labels, fit_tokenizer, origin_of
+from codec_ssl.tokenizers.labels import extract_labels, fit_tokenizer
 from codec_ssl.tokens.store import TokenStore, TokenStoreWriter
 
 LAYER = 2
