@@ -10,7 +10,9 @@ _ADVICE = {
     "loss": "the targets leak into the input or are constant: look at the labels (perplexity, "
     "usage), at the masked fraction, and that labels belong to these codes",
     "code_usage": "almost one target is left: look at the teacher's decay and learning rate, at "
-    "the codebooks' initialisation, or at the label store",
+    "the codebooks' initialisation, or at the label store; of a tokenizer, at its features: "
+    "codebooks that are moving averages lose data far from the origin",
+    "relative_reconstruction_loss": "the features are constant: look at encoder and layer",
     "target_perplexity": "the targets collapsed: look at the teacher's decay and learning rate, "
     "at the normalisation of its features, or at the label store",
     "pred_perplexity": "the model predicts one class for every frame: look at the learning rate "

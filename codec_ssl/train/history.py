@@ -16,6 +16,9 @@ _LINE = (
     ("pred_perplexity", "pred ppl", "{:.0f}"),
     ("code_usage", "usage", "{:.2f}"),
     ("mel_loss", "mel", "{:.3f}"),
+    ("relative_reconstruction_loss", "recon", "{:.4f}"),
+    ("commitment_loss", "commit", "{:.4f}"),
+    ("perplexity_1", "ppl", "{:.0f}"),
     ("discriminator_loss", "disc", "{:.3f}"),
     ("grad_norm", "grad", "{:.2f}"),
 )
