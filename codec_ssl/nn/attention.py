@@ -15,7 +15,13 @@ from codec_ssl.nn.packed import PackedLayout
 
 
 def attend(
-    q: Tensor, k: Tensor, v: Tensor, layout: PackedLayout, p: float, backend: str = "auto"
+    q: Tensor,
+    k: Tensor,
+    v: Tensor,
+    layout: PackedLayout,
+    p: float,
+    backend: str = "auto",
+    causal: bool = False,
 ) -> Tensor:
     """Scaled dot-product attention within each utterance.
 
@@ -28,13 +34,14 @@ def attend(
         backend: ``loop`` goes through the utterances (the choice on a CPU), ``varlen`` is
             torch's variable-length kernel (CUDA, 16 bit, no dropout), ``nested`` a jagged tensor
             (CUDA with dropout or in float32), ``padded`` pads and masks; ``auto`` chooses.
+        causal: Whether a frame attends only to itself and to frames before it.
 
     Returns:
         ``(N, H, E)``.
     """
     if backend == "auto":
         backend = _choose(q, p)
-    return BACKENDS[backend](q, k, v, layout, p)
+    return BACKENDS[backend](q, k, v, layout, p, causal)
 
 
 def _choose(q: Tensor, p: float) -> str:
@@ -43,23 +50,33 @@ def _choose(q: Tensor, p: float) -> str:
     return "varlen" if p == 0.0 and q.dtype in (torch.float16, torch.bfloat16) else "nested"
 
 
-def _loop(q: Tensor, k: Tensor, v: Tensor, layout: PackedLayout, p: float) -> Tensor:
+def _loop(q: Tensor, k: Tensor, v: Tensor, layout: PackedLayout, p: float, causal: bool) -> Tensor:
     heads = [x.transpose(0, 1).split(layout.lengths, dim=1) for x in (q, k, v)]
     one = _dropped_attention if p > 0.0 and q.is_cpu else F.scaled_dot_product_attention
-    parts = [one(*(x.unsqueeze(0) for x in qkv), dropout_p=p) for qkv in zip(*heads, strict=True)]
+    parts = [
+        one(*(x.unsqueeze(0) for x in qkv), dropout_p=p, is_causal=causal)
+        for qkv in zip(*heads, strict=True)
+    ]
     return torch.cat([part.squeeze(0).transpose(0, 1) for part in parts])
 
 
-def _varlen(q: Tensor, k: Tensor, v: Tensor, layout: PackedLayout, p: float) -> Tensor:
+def _varlen(
+    q: Tensor, k: Tensor, v: Tensor, layout: PackedLayout, p: float, causal: bool
+) -> Tensor:
     from torch.nn.attention.varlen import varlen_attn
 
     if p > 0.0:
         raise ValueError("the varlen kernel has no dropout: use the backend 'nested'")
     longest = layout.max_length
-    return varlen_attn(q, k, v, layout.starts, layout.starts, longest, longest)
+    window = {"window_size": (-1, 0)} if causal else {}
+    return varlen_attn(q, k, v, layout.starts, layout.starts, longest, longest, **window)
 
 
-def _nested(q: Tensor, k: Tensor, v: Tensor, layout: PackedLayout, p: float) -> Tensor:
+def _nested(
+    q: Tensor, k: Tensor, v: Tensor, layout: PackedLayout, p: float, causal: bool
+) -> Tensor:
+    if causal and not q.is_cuda:
+        raise ValueError("causal attention of the backend 'nested' needs a GPU: use 'loop'")
     offsets = layout.starts.long()
     jagged = [
         torch.nested.nested_tensor_from_jagged(
@@ -67,14 +84,18 @@ def _nested(q: Tensor, k: Tensor, v: Tensor, layout: PackedLayout, p: float) -> 
         ).transpose(1, 2)
         for x in (q, k, v)
     ]
-    out = F.scaled_dot_product_attention(*jagged, dropout_p=p)
+    out = F.scaled_dot_product_attention(*jagged, dropout_p=p, is_causal=causal)
     return out.transpose(1, 2).values()
 
 
-def _padded(q: Tensor, k: Tensor, v: Tensor, layout: PackedLayout, p: float) -> Tensor:
+def _padded(
+    q: Tensor, k: Tensor, v: Tensor, layout: PackedLayout, p: float, causal: bool
+) -> Tensor:
     batch = [layout.pad(x).transpose(1, 2) for x in (q, k, v)]
     steps = torch.arange(layout.max_length, device=q.device)
     seen = (steps < layout.starts.diff().unsqueeze(1))[:, None, None]
+    if causal:
+        seen = seen & (steps <= steps.unsqueeze(1))
     out = F.scaled_dot_product_attention(*batch, attn_mask=seen, dropout_p=p)
     return layout.pack(out.transpose(1, 2))
 
@@ -95,15 +116,18 @@ class _DroppedAttention(torch.autograd.Function):
     """
 
     @staticmethod
-    def forward(ctx: Any, q: Tensor, k: Tensor, v: Tensor, p: float) -> Tensor:
+    def forward(ctx: Any, q: Tensor, k: Tensor, v: Tensor, p: float, causal: bool) -> Tensor:
         heads, frames, width = q.shape
         scale, keep = width**-0.5, 1.0 - p
         weights, mask = q.new_empty(heads, frames, frames), []
         scratch, out = q.new_empty(frames, frames), torch.empty_like(v)
         zero = q.new_zeros(())
+        future = torch.ones(frames, frames, dtype=torch.bool).triu_(1) if causal else None
         for head in range(heads):
             mask.append(keep_mask((frames, frames), p))
             torch.mm(q[head] * scale, k[head].t(), out=scratch)
+            if future is not None:
+                scratch.masked_fill_(future, -torch.inf)
             torch.softmax(scratch, -1, out=weights[head])
             torch.where(mask[head], weights[head], zero, out=scratch)
             torch.mm(scratch, v[head] / keep, out=out[head])
@@ -112,7 +136,7 @@ class _DroppedAttention(torch.autograd.Function):
         return out
 
     @staticmethod
-    def backward(ctx: Any, *grads: Tensor) -> tuple[Tensor, Tensor, Tensor, None]:
+    def backward(ctx: Any, *grads: Tensor) -> tuple[Tensor, Tensor, Tensor, None, None]:
         q, k, v, out, weights, *mask = ctx.saved_tensors
         grad = grads[0] / ctx.keep
         dq, dk, dv = torch.empty_like(q), torch.empty_like(k), torch.empty_like(v)
@@ -127,11 +151,13 @@ class _DroppedAttention(torch.autograd.Function):
             scratch.sub_(shift[head]).mul_(weights[head])
             torch.mm(scratch, k[head] * ctx.scale, out=dq[head])
             torch.mm(scratch.t(), q[head] * ctx.scale, out=dk[head])
-        return dq, dk, dv, None
+        return dq, dk, dv, None, None
 
 
-def _dropped_attention(q: Tensor, k: Tensor, v: Tensor, dropout_p: float) -> Tensor:
-    return _DroppedAttention.apply(q[0], k[0], v[0], dropout_p).unsqueeze(0)
+def _dropped_attention(
+    q: Tensor, k: Tensor, v: Tensor, dropout_p: float, is_causal: bool
+) -> Tensor:
+    return _DroppedAttention.apply(q[0], k[0], v[0], dropout_p, is_causal).unsqueeze(0)
 
 
 def keep_out_of_graphs() -> None:

@@ -56,6 +56,23 @@ class PackedLayout:
             max_length=int(host.max()),
         )
 
+    @classmethod
+    def of_next(cls, position: Tensor) -> "PackedLayout":
+        """Lay out one further frame of each sequence.
+
+        Args:
+            position: Place of that frame in its sequence, int64 ``(B,)``.
+        """
+        count = len(position)
+        numbers = torch.arange(count + 1, device=position.device)
+        return cls(
+            lengths=(1,) * count,
+            starts=numbers.to(torch.int32),
+            owner=numbers[:-1],
+            position=position,
+            max_length=1,
+        )
+
     @property
     def batch_size(self) -> int:
         """Number of utterances, B."""

@@ -1,9 +1,9 @@
-"""The Transformer encoder, on packed batches.
+"""The Transformer encoder, on packed batches; causal, it is a decoder-only language model's.
 
 Legend: N frames of all utterances together, D width, H heads.
 """
 
-from collections.abc import Collection
+from collections.abc import Collection, Sequence
 from typing import NamedTuple
 
 import torch
@@ -11,6 +11,7 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from codec_ssl.nn.attention import BACKENDS, attend, keep_out_of_graphs
+from codec_ssl.nn.beam_cache import BeamCache
 from codec_ssl.nn.dropout import Dropout
 from codec_ssl.nn.packed import PackedLayout
 from codec_ssl.nn.positions import ConvPositions, SinusoidalPositions
@@ -33,21 +34,33 @@ class EncoderOutput(NamedTuple):
 class SelfAttention(nn.Module):
     """Multi-head self-attention within each utterance, with one fused input projection."""
 
-    def __init__(self, dim: int, num_heads: int, dropout: float, backend: str = "auto") -> None:
+    def __init__(
+        self,
+        dim: int,
+        num_heads: int,
+        dropout: float,
+        backend: str = "auto",
+        causal: bool = False,
+    ) -> None:
         super().__init__()
         if dim % num_heads:
             raise ValueError(f"width {dim} cannot be split into {num_heads} heads")
         self.num_heads = num_heads
         self.dropout = dropout
         self.backend = backend
+        self.causal = causal
         self.in_proj = nn.Linear(dim, 3 * dim)
         self.out_proj = nn.Linear(dim, dim)
 
-    def forward(self, x: Tensor, layout: PackedLayout) -> Tensor:
-        """Attend: ``(N, D)`` to ``(N, D)``."""
+    def forward(self, x: Tensor, layout: PackedLayout, cache: BeamCache | None = None) -> Tensor:
+        """Attend: ``(N, D)`` to ``(N, D)``; a cache is filled first, then asked for the past."""
         q, k, v = self.in_proj(x).unflatten(1, (3, self.num_heads, -1)).unbind(1)
+        if cache is not None and cache.is_filled:
+            return self.out_proj(cache.attend(q, k, v).flatten(1))
+        if cache is not None:
+            cache.fill(k, v)
         p = self.dropout if self.training else 0.0
-        return self.out_proj(attend(q, k, v, layout, p, self.backend).flatten(1))
+        return self.out_proj(attend(q, k, v, layout, p, self.backend, self.causal).flatten(1))
 
 
 class FeedForward(nn.Module):
@@ -76,6 +89,7 @@ class TransformerLayer(nn.Module):
         activation_dropout: Inside the feed-forward.
         norm: ``post`` (LayerNorm after each residual sum, HuBERT base) or ``pre``.
         attention: Backend, see ``codec_ssl.nn.attention.attend``.
+        causal: Whether frames see only those before them.
     """
 
     def __init__(
@@ -88,22 +102,25 @@ class TransformerLayer(nn.Module):
         activation_dropout: float,
         norm: str,
         attention: str,
+        causal: bool,
     ) -> None:
         super().__init__()
-        self.attention = SelfAttention(dim, num_heads, attention_dropout, attention)
+        self.attention = SelfAttention(dim, num_heads, attention_dropout, attention, causal)
         self.attention_norm = nn.LayerNorm(dim)
         self.feed_forward = FeedForward(dim, ffn_dim, activation_dropout)
         self.final_norm = nn.LayerNorm(dim)
         self.dropout = Dropout(dropout)
         self.norm = norm
 
-    def forward(self, x: Tensor, layout: PackedLayout) -> tuple[Tensor, Tensor]:
+    def forward(
+        self, x: Tensor, layout: PackedLayout, cache: BeamCache | None = None
+    ) -> tuple[Tensor, Tensor]:
         """Apply to ``(N, D)``: the output and the feed-forward's part of it, both ``(N, D)``."""
         if self.norm == "pre":
-            x = x + self.dropout(self.attention(self.attention_norm(x), layout))
+            x = x + self.dropout(self.attention(self.attention_norm(x), layout, cache))
             ffn = self.feed_forward(self.final_norm(x))
             return x + self.dropout(ffn), ffn
-        x = self.attention_norm(x + self.dropout(self.attention(x, layout)))
+        x = self.attention_norm(x + self.dropout(self.attention(x, layout, cache)))
         ffn = self.feed_forward(x)
         return self.final_norm(x + self.dropout(ffn)), ffn
 
@@ -127,6 +144,7 @@ class TransformerEncoder(nn.Module):
         conv_pos_groups: Their groups.
         conv_pos_depth: Their number of convolutions (HuBERT 1, DinoSR 5 with 95 taps in all).
         attention: Backend, see ``codec_ssl.nn.attention.attend``.
+        causal: Whether frames see only those before them; not with convolutional positions.
     """
 
     def __init__(
@@ -145,11 +163,15 @@ class TransformerEncoder(nn.Module):
         conv_pos_groups: int = 16,
         conv_pos_depth: int = 1,
         attention: str = "auto",
+        causal: bool = False,
     ) -> None:
         super().__init__()
         _check_choice("norm", norm, ("post", "pre"))
         _check_choice("positions", positions, ("conv", "sinusoidal", "none"))
         _check_choice("attention", attention, ("auto", *BACKENDS))
+        if causal:
+            # The taps of the convolution reach forward.
+            _check_choice("positions of a causal model", positions, ("sinusoidal", "none"))
         self.dim = dim
         self.layerdrop = layerdrop
         self.norm = norm
@@ -163,6 +185,7 @@ class TransformerEncoder(nn.Module):
                 activation_dropout,
                 norm,
                 attention,
+                causal,
             )
             for _ in range(num_layers)
         )
@@ -193,6 +216,7 @@ class TransformerEncoder(nn.Module):
         layers: Collection[int] = (),
         ffn_layers: Collection[int] = (),
         stop_after: int | None = None,
+        caches: Sequence[BeamCache] | None = None,
     ) -> EncoderOutput:
         """Encode packed frames.
 
@@ -204,6 +228,8 @@ class TransformerEncoder(nn.Module):
                 those that layerdrop skips are missing from the answer.
             stop_after: Number of layers to run; None runs all. Pre-norm's final LayerNorm
                 belongs to the last layer's output.
+            caches: One a layer, for a causal model in eval mode: filled by a first call with the
+                prefixes, grown by later ones with ``PackedLayout.of_next``.
         """
         if self.positions is not None:
             x = x + self.positions(x, layout)
@@ -213,7 +239,8 @@ class TransformerEncoder(nn.Module):
         hidden, ffn = {0: x}, {}
         for number in range(1, 1 + (self.num_layers if stop_after is None else stop_after)):
             if not (self.training and self.layerdrop and torch.rand(()).item() < self.layerdrop):
-                x, out = self.layers[number - 1](x, layout)
+                cache = None if caches is None else caches[number - 1]
+                x, out = self.layers[number - 1](x, layout, cache)
                 if number in ffn_layers:
                     ffn[number] = out
             if number == self.num_layers and self.norm == "pre":

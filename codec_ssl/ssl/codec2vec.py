@@ -4,14 +4,14 @@ Legend: B utterances, T frames of the longest, N frames of all utterances togeth
 frames, Q codebooks, D width.
 """
 
-import inspect
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from typing import Any
 
 import torch
 from torch import Tensor, nn
 
+from codec_ssl.config_sections import make_part
 from codec_ssl.errors import ConfigError
 from codec_ssl.frontend.codec_units import CodecUnitFrontend, complete_frontend_conf
 from codec_ssl.nn.masking import SpanMasking
@@ -149,14 +149,14 @@ def build_codec2vec(config: Mapping[str, Any], read_codebook: bool = True) -> Co
         frontend_conf = complete_frontend_conf(frontend_conf)
     else:
         frontend_conf |= {"codebook": None, "init": "random"}
-    encoder = _make(TransformerEncoder, "encoder_conf", parts["encoder_conf"])
+    encoder = make_part(TransformerEncoder, "encoder_conf", parts["encoder_conf"])
     frontend_conf = {"output_dim": encoder.dim} | frontend_conf
-    frontend = _make(CodecUnitFrontend, "frontend_conf", frontend_conf)
+    frontend = make_part(CodecUnitFrontend, "frontend_conf", frontend_conf)
     if frontend.output_size() != encoder.dim:
         raise ConfigError(
             f"frontend gives width {frontend.output_size()}, the encoder wants {encoder.dim}"
         )
-    masking = _make(SpanMasking, "masking_conf", parts["masking_conf"])
+    masking = make_part(SpanMasking, "masking_conf", parts["masking_conf"])
     target = _make_target(config.get("target"), parts["target_conf"], frontend, encoder)
     return Codec2Vec(frontend, encoder, masking, target)
 
@@ -175,23 +175,7 @@ def _make_target(
     if name not in given:
         raise ConfigError(f"target must be one of {', '.join(given)}, not {name!r}")
     kind, fixed = given[name]
-    return _make(kind, "target_conf", conf, **fixed)
-
-
-def _make[Part](
-    kind: Callable[..., Part], section: str, conf: dict[str, Any], **fixed: Any
-) -> Part:
-    """Call ``kind`` with a section of the config, naming the section in what goes wrong."""
-    known = set(inspect.signature(kind).parameters) - set(fixed)
-    unknown = sorted(set(conf) - known)
-    if unknown:
-        raise ConfigError(
-            f"{section} has unknown options {', '.join(unknown)}; known: {', '.join(sorted(known))}"
-        )
-    try:
-        return kind(**conf, **fixed)
-    except (TypeError, ValueError) as error:
-        raise ConfigError(f"{section}: {error}") from error
+    return make_part(kind, "target_conf", conf, **fixed)
 
 
 def _check_lengths(layout: PackedLayout, **streams: Tensor | None) -> None:
