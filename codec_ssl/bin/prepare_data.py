@@ -1,4 +1,4 @@
-"""Make data dirs: from the embedded corpus, any folder of audio, or LibriSpeech; align phones."""
+"""Make data dirs: the embedded corpus, any folder of audio, LibriSpeech, MLS; align phones."""
 
 import argparse
 from pathlib import Path
@@ -6,6 +6,7 @@ from pathlib import Path
 from codec_ssl.bin.cli import run
 from codec_ssl.data import audio_folder, mini_corpus
 from codec_ssl.data.alignment import write_ctm
+from codec_ssl.data.corpora import mls
 from codec_ssl.data.data_dir import PHONES, DataDir
 from codec_ssl.errors import ConfigError
 
@@ -18,6 +19,7 @@ def get_parser() -> argparse.ArgumentParser:
     _add_folder(commands.add_parser("folder", help="any folder of audio, a manifest if you like"))
     _add_align(commands.add_parser("align", help="phones.ctm of a transcribed data dir"))
     _add_librispeech(commands.add_parser("librispeech", help="LibriSpeech, by lhotse"))
+    _add_mls(commands.add_parser("mls", help="Multilingual LibriSpeech"))
     return parser
 
 
@@ -74,6 +76,16 @@ def _add_librispeech(parser: argparse.ArgumentParser) -> None:
     parser.set_defaults(call=_librispeech)
 
 
+def _add_mls(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("--corpus_dir", type=Path, required=True, help="has mls_french, ... in it")
+    parser.add_argument("--out_dir", type=Path, required=True)
+    parser.add_argument("--languages", nargs="+", choices=mls.LANGUAGES, required=True)
+    parser.add_argument("--parts", nargs="+", choices=mls.PARTS, default=list(mls.PARTS))
+    parser.add_argument("--hours", type=float, help="also a random subset of train, so long")
+    parser.add_argument("--seed", type=int, default=0, help="of the subset")
+    parser.set_defaults(call=_mls)
+
+
 def _add_align(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--data_dir", type=Path, required=True, help="gets phones.ctm")
     parser.add_argument("--language", default="en", help="voice of espeak-ng: en, de, es, ...")
@@ -117,6 +129,12 @@ def _librispeech(args: argparse.Namespace) -> list[DataDir]:
             raise ConfigError("--download: expected --parts, such as dev-clean, found none")
         corpus_dir = librispeech.download(corpus_dir, args.parts)
     return librispeech.prepare(corpus_dir, args.out_dir, args.parts, args.num_jobs)
+
+
+def _mls(args: argparse.Namespace) -> list[DataDir]:
+    return mls.prepare(
+        args.corpus_dir, args.out_dir, args.languages, args.parts, args.hours, args.seed
+    )
 
 
 def _values(text: str) -> set[str]:

@@ -31,6 +31,7 @@ class Column:
         better: ``lower`` or ``higher``.
         recipe: Recipe that scores it, where that isn't the row's own.
         planned: Whether that recipe is still to be written.
+        match: Entries of ``Result.scored`` that must be equal, such as ``set``.
     """
 
     name: str
@@ -39,6 +40,7 @@ class Column:
     better: str
     recipe: str | None = None
     planned: bool = False
+    match: dict[str, Any] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
         if self.better not in ("lower", "higher"):
@@ -47,11 +49,19 @@ class Column:
 
 @dataclass(frozen=True)
 class Published:
-    """A published number, where it was read, and how sure that is (H, M or L)."""
+    """A published number, where it was read, and how sure that is (H, M or L).
+
+    Attributes:
+        value: The number.
+        source: Key of the paper's ``sources``.
+        confidence: H, M or L.
+        above: Whether the paper only says that it is more than that.
+    """
 
     value: float
     source: str
     confidence: str
+    above: bool = False
 
     def __post_init__(self) -> None:
         if self.confidence not in ("H", "M", "L"):
@@ -135,14 +145,21 @@ def load_paper(name: str | Path) -> Paper:
 
 def _table(name: str, contents: Mapping[str, Any]) -> Table:
     columns = [Column(**column) for column in contents["columns"]]
-    rows = []
+    defaults, rows = contents.get("published", {}), []
     for record in contents["rows"]:
-        published = {key: Published(**cell) for key, cell in record.get("published", {}).items()}
+        cells = record.get("published", {})
+        published = {key: _cell(cell, defaults) for key, cell in cells.items()}
         unknown = set(published) - {column.name for column in columns}
         if unknown:
             raise ValueError(f"table {name}, row {record['name']}: no columns {sorted(unknown)}")
         rows.append(Row(**{**record, "published": published}))
     return Table(name, contents["title"], columns, rows, contents.get("note", ""))
+
+
+def _cell(cell: float | Mapping[str, Any], defaults: Mapping[str, Any]) -> Published:
+    """A published number; alone it has the source and confidence that its table states."""
+    record = cell if isinstance(cell, Mapping) else {"value": cell}
+    return Published(**{**defaults, **record})
 
 
 def check(paper: Paper, repository: str | Path = REPOSITORY) -> list[str]:
@@ -199,7 +216,7 @@ def find_ours(row: Row, column: Column, files: Sequence[ResultFile]) -> Ours | N
     runs: dict[str, list[float]] = {}
     for file in files:
         for result in file.results:
-            if result.metric == column.metric and _matches(row, result):
+            if result.metric == column.metric and _matches(row, column, result):
                 run = str(result.scored.get("exp", file.command))
                 runs.setdefault(run, []).append(_convert(result, column))
     if not runs:
@@ -210,13 +227,13 @@ def find_ours(row: Row, column: Column, files: Sequence[ResultFile]) -> Ours | N
     return Ours(statistics.fmean(best), deviation, len(best))
 
 
-def _matches(row: Row, result: Result) -> bool:
+def _matches(row: Row, column: Column, result: Result) -> bool:
     scored = result.scored
-    config = Path(str(scored.get("config", ""))).name
+    config, wanted = Path(str(scored.get("config", ""))).name, {**column.match, **row.match}
     return (
         scored.get("recipe") == row.recipe
         and config == Path(str(row.config)).name
-        and all(scored.get(key) == value for key, value in row.match.items())
+        and all(scored.get(key) == value for key, value in wanted.items())
     )
 
 

@@ -63,7 +63,7 @@ def render(
 
 
 def _published(cell: Published | None) -> str:
-    return "" if cell is None else f"{cell.value:g}"
+    return "" if cell is None else f"{'>' * cell.above}{cell.value:g}"
 
 
 def _ours(ours: Ours | None, published: Published | None, column: Column) -> str:

@@ -203,12 +203,15 @@ class TokenizerTask(GuardedTask, AbsTask):
         return iter_factory(args, distributed_option, mode)
 
 
-def export_tokenizer(exp_dir: str | Path, which: str = "latest") -> LearnedTokenizer:
-    """Write the tokenizer of an experiment into its folder ``tokenizer``.
+def export_tokenizer(
+    exp_dir: str | Path, which: str = "latest", out_dir: str | Path | None = None
+) -> LearnedTokenizer:
+    """Write the tokenizer of an experiment.
 
     Args:
         exp_dir: The experiment directory.
         which: ``latest``, ``best`` or an epoch number.
+        out_dir: Folder to write; the experiment's own folder ``tokenizer`` where None.
 
     Raises:
         CheckpointError: If the experiment is no whole training of a tokenizer.
@@ -218,12 +221,14 @@ def export_tokenizer(exp_dir: str | Path, which: str = "latest") -> LearnedToken
     tokenizer = _learned(config["tokenizer"]).from_settings(config["tokenizer_conf"], origin)
     load_state_strict(tokenizer.codec, state, str(exp_dir))
     history = json.loads((Path(exp_dir) / "history.json").read_text(encoding="utf-8"))
+    epoch = int(which) if str(which).isdigit() else len(history)
     tokenizer.report = {
         "checkpoint": which,
-        "num_epochs": len(history),
-        "last_valid": history[-1]["valid"],
+        "config": config.get("config"),
+        "num_epochs": epoch,
+        "last_valid": history[epoch - 1]["valid"],
     }
-    tokenizer.save(Path(exp_dir) / EXPORTED)
+    tokenizer.save(Path(exp_dir) / EXPORTED if out_dir is None else out_dir)
     return tokenizer
 
 

@@ -47,6 +47,7 @@ probe_args=          # more options for bin/probe.py
 # end options
 . "${root}/utils/parse_options.sh"
 . "${root}/utils/stages.sh"
+. "${root}/utils/data_stage.sh"
 
 conf() {  # the variant's config where there is one
     if [ -n "${size}" ] && [ -f "conf/${size}/$1" ]; then echo "conf/${size}/$1"; else echo "conf/$1"; fi
@@ -92,27 +93,8 @@ train() {
 
 stages_begin "1 data" "2 codec" "3 tokens" "4 check" "5 pretrain" "6 labels" "7 online" "8 probe" "9 report"
 
-data_inputs=()
-if [ -z "${audio_dir}" ]; then data_inputs+=(--in local/data.sh); fi
-if [ -n "${manifest}" ]; then data_inputs+=(--in "${manifest}"); fi
-if stage 1 data "${datadir}" "data dirs" "${data_inputs[@]}" --opt "${audio_dir} ${audio_opts}" \
-    --opt "${size} ${local_data_opts} ${align}"; then
-    if [ -n "${audio_dir}" ]; then
-        # shellcheck disable=SC2086  # audio_opts is a list of options
-        python -m codec_ssl.bin.prepare_data folder --audio_dir "${audio_dir}" --out_dir "${datadir}" \
-            ${manifest:+--manifest "${manifest}"} ${audio_opts}
-    else
-        # shellcheck disable=SC2086  # local_data_opts is a list of options
-        bash local/data.sh --datadir "${datadir}" ${size:+--size "${size}"} ${local_data_opts}
-    fi
-    for set in ${sets}; do
-        if [ -n "${align}" ] && [ ! -e "${datadir}/${set}/phones.ctm" ]; then
-            python -m codec_ssl.bin.prepare_data align --data_dir "${datadir}/${set}" --language "${align}"
-        fi
-        validate_data_dir.sh --no-text "${datadir}/${set}"
-    done
-    stage_done
-fi
+# shellcheck disable=SC2086  # sets is a list
+data_stage 1 data ${sets}
 
 if [ -z "${codec}" ]; then
     codec=${expdir}/codec

@@ -7,7 +7,7 @@ import pytest
 import yaml
 
 from codec_ssl.errors import ConfigError
-from codec_ssl.report.paper_table import Column, Row, check, find_ours, load_paper
+from codec_ssl.report.paper_table import Column, Published, Row, Table, check, find_ours, load_paper
 from codec_ssl.report.render import paper_table, render
 from codec_ssl.report.results import Result, write_results
 
@@ -99,6 +99,47 @@ def test_results_of_another_recipe_config_or_codec_are_not_ours(other, as_file):
     column = Column("WER", "wer", "percent", "lower")
     assert find_ours(row, column, [as_file([result(0.1, **other)])]) is None
     assert find_ours(row, column, [as_file([result(0.1)])]).value == pytest.approx(10)
+
+
+def test_a_number_alone_has_the_source_and_confidence_of_its_table(tmp_path):
+    table = {**PAPER["tables"]["I"], "published": {"source": "paper", "confidence": "M"}}
+    rows = [
+        {
+            "name": "a",
+            "reference": "r",
+            "published": {"WER": 7.5, "ACC": {"value": 9, "confidence": "L"}},
+        }
+    ]
+    path = tmp_path / "toy.yaml"
+    path.write_text(yaml.safe_dump({**PAPER, "tables": {"I": {**table, "rows": rows}}}))
+    (row,) = load_paper(path).table("I").rows
+    assert row.published["WER"] == Published(7.5, "paper", "M")
+    assert row.published["ACC"] == Published(9, "paper", "L")
+
+
+def test_a_bound_is_shown_as_one(tmp_path):
+    column = Column("WER", "wer", "percent", "lower")
+    row = Row("a", {"WER": Published(100, "paper", "H", above=True)}, reference="r")
+    assert paper_table(Table("I", "t", [column], [row]), []).splitlines()[4].split() == [
+        "a",
+        ">100",
+        "–",
+    ]
+
+
+def test_a_column_asks_for_what_was_scored_and_a_row_may_ask_for_more(as_file):
+    row = Row("a", recipe="egs2/x/ssl1", config="conf/train.yaml", match={"tokenizer": "vq"})
+    other = Column("other", "wer", "percent", "lower", match={"set": "test_other"})
+    clean = Column("clean", "wer", "percent", "lower", match={"set": "test_clean"})
+    file = as_file(
+        [
+            result(0.2, set="test_other", tokenizer="vq"),
+            result(0.1, set="test_clean", tokenizer="vq"),
+            result(0.05, set="test_clean", tokenizer="kmeans"),
+        ]
+    )
+    assert find_ours(row, other, [file]).value == pytest.approx(20)
+    assert find_ours(row, clean, [file]).value == pytest.approx(10)
 
 
 def test_a_unit_that_does_not_fit_is_refused(as_file):

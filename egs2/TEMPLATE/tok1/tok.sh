@@ -1,0 +1,183 @@
+#!/usr/bin/env bash
+# Tokenizers of speech representations: k-means, VQ and RepCodec on one layer of a speech encoder, tokens, and their quality.
+# Called by egs2/<corpus>/tok1/run.sh, which sets the options below; see README.md beside this file.
+#
+# Stages: 1 data, 2 encoder (only where none is given), 3 cache, 4 train, 5 tokens, 6 quality, 7 report
+set -euo pipefail
+cd "$(dirname "$0")"
+. ./path.sh
+. ./cmd.sh
+
+# options
+stage=1              # first stage, by number or name
+stop_stage=7         # last stage, by number or name
+nj=2                 # parallel jobs of features and tokens
+ngpu=0               # GPUs of one training (0: CPU)
+datadir=data         # data dirs
+dumpdir=dump         # token stores, and features if they are cached
+expdir=exp           # trained tokenizers, quality, report
+dry_run=false        # true: print the plan and run nothing
+size=                # variant of the recipe: configs of conf/<size>, and --size for local/data.sh
+audio_dir=           # a folder of audio to use in place of the recipe's corpus
+manifest=            # its table (tab separated: utt_id, path, speaker, text, any label)
+audio_opts=          # more options for prepare_data folder, e.g. "--where corpus=fsdd,librispeech"
+align=               # a language such as en: align the phones of transcribed audio that has no phones.ctm
+local_data_opts=     # more options for local/data.sh
+train_set=train      # data dir to train on
+valid_set=valid      # data dir for validation
+token_sets=          # data dirs to make tokens of (default: train, valid and eval sets)
+eval_sets="test"     # data dirs to score tokens on; with phones.ctm also against phones
+# Features
+encoder=             # a name of conf/encoders, a hub id or folder of transformers, an experiment directory of ours, codec or
+                     # logmel; empty: a Codec2Vec of round 0 that ../ssl1 trains here first
+ssl_args=            # more options for that, as for ssl.sh
+codes=               # folder of the sets' token stores, for encoders that read codes
+layer=               # layer of the encoder, 1-based (0: input to the first layer)
+layer_weights=       # in place of a layer: weights of all, a file or a list such as 0,0.5,0.5
+cache=false          # true: features on disk before training; false: made on the way
+# Tokenizers
+tokenizers=kmeans,vq,repcodec  # kmeans, kmeans_sklearn, or X with a conf/train_X.yaml; kmeans_* may have a suffix too
+num_clusters=        # entries of each codebook (default: 1024 for k-means, the config's for others)
+kmeans_frames=2000000  # frames in the seeded sample that k-means is fitted on
+train_args=          # more options for every training, as for ESPnet's trainer
+curve_epochs=        # epochs whose tokens are scored too, e.g. "1 5 20": tokenizers X@1, X@5, ...
+quality_args=        # more options for bin/evaluate_tokens.py
+# end options
+. "${root}/utils/parse_options.sh"
+. "${root}/utils/stages.sh"
+. "${root}/utils/data_stage.sh"
+
+device=$([ "${ngpu}" -gt 0 ] && echo cuda || echo cpu)
+job_gpu=$([ "${ngpu}" -gt 0 ] && echo 1 || echo 0)  # of one extraction job
+recipe=${PWD#"${root}/"}
+# every set once, in a fixed order
+sets=$(echo "${train_set} ${valid_set} ${token_sets} ${eval_sets}" | tr ' ' '\n' | awk 'NF && !seen[$0]++' | paste -sd ' ')
+token_sets=${token_sets:-${sets}}
+
+stages_begin "1 data" "2 encoder" "3 cache" "4 train" "5 tokens" "6 quality" "7 report"
+# shellcheck disable=SC2086  # sets is a list
+data_stage 1 data ${sets}
+
+encoder_inputs=()
+if [ -z "${encoder}" ]; then
+    encoder=${expdir}/ssl1/r0_reconstruction
+    codes=${dumpdir}/codes
+    if stage 2 encoder "${expdir}/encoder" "train a Codec2Vec" --in "${datadir}" --opt "${ssl_args} ${size}"; then
+        absolute() { realpath -m "$1"; }
+        # shellcheck disable=SC2086  # ssl_args is a list of options
+        bash ../ssl1/run.sh --stage codec --stop_stage pretrain --rounds 0 --nj "${nj}" --ngpu "${ngpu}" ${size:+--size "${size}"} \
+            --datadir "$(absolute "${datadir}")" --dumpdir "$(absolute "${dumpdir}")" --expdir "$(absolute "${expdir}/ssl1")" \
+            --train_set "${train_set}" --valid_set "${valid_set}" --probe_sets "${sets}" ${ssl_args}
+        stage_done
+    fi
+    encoder_inputs=(--in "${expdir}/encoder")
+elif [ -e "${encoder}" ]; then
+    encoder_inputs=(--in "${encoder}")
+fi
+features=$(basename "${encoder}")$([ -n "${layer_weights}" ] && echo _mix || echo "_l${layer:?say which --layer}")
+exp=${expdir}/${features}
+dump=${dumpdir}/${features}
+layer_args=(${layer:+--layer "${layer}"} ${layer_weights:+--layer_weights "${layer_weights}"})
+encoder_opts=(--opt "${encoder} ${layer} ${layer_weights}")
+# What every command that makes features of a set takes.
+features_of() { enc=(--encoder "${encoder}" "${layer_args[@]}" --data_dir "${datadir}/$1" ${codes:+--store "${codes}/$1"} --device "${device}"); }
+
+data_args=() data_inputs=()
+for split in train valid; do
+    set=$([ "${split}" = train ] && echo "${train_set}" || echo "${valid_set}")
+    if [ "${cache}" = true ]; then
+        out=${dump}/features/${set}
+        if stage 3 cache "${out}" "features of ${set}" --in "${datadir}" "${encoder_inputs[@]}" "${encoder_opts[@]}"; then
+            features_of "${set}"
+            write=(python -m codec_ssl.bin.cache_features "${enc[@]}" --out "${out}" --num_jobs "${nj}")
+            ${gpu_cmd} --gpu "${job_gpu}" --num_threads 1 "JOB=1:${nj}" "${dump}/logs/features_${set}.JOB.log" -- "${write[@]}" --job JOB
+            stage_done
+        fi
+        data_args+=("--${split}_data_path_and_name_and_type" "${out},features,feature_cache")
+        data_inputs+=(--in "${out}")
+    else
+        data_args+=("--${split}_data_path_and_name_and_type" "${datadir}/${set},audio,data_dir")
+        if [ -n "${codes}" ]; then data_args+=("--${split}_data_path_and_name_and_type" "${codes}/${set},codes,token_store"); fi
+    fi
+done
+if [ "${cache}" != true ]; then
+    data_inputs=(--in "${datadir}" "${encoder_inputs[@]}")
+    data_args+=(--feature_encoder "${encoder}" ${layer:+--feature_layer "${layer}"} ${layer_weights:+--feature_layer_weights "${layer_weights}"})
+fi
+
+made=() made_inputs=()  # NAME=FOLDER of every tokenizer
+for name in ${tokenizers//,/ }; do
+    out=${exp}/${name}
+    if [ "${name#kmeans}" != "${name}" ]; then
+        backend=$([ "${name#kmeans_sklearn}" != "${name}" ] && echo sklearn || echo faiss)
+        if stage 4 train "${out}" "fit k-means" --in "${datadir}" "${encoder_inputs[@]}" "${encoder_opts[@]}" --opt "${num_clusters} ${kmeans_frames}"; then
+            features_of "${train_set}"
+            ${gpu_cmd} --gpu "${job_gpu}" --num_threads "${OMP_NUM_THREADS}" "${out}/fit.log" -- python -m codec_ssl.bin.fit_kmeans \
+                "${enc[@]}" --backend "${backend}" --num_clusters "${num_clusters:-1024}" --max_frames "${kmeans_frames}" --out "${out}"
+            stage_done
+        fi
+        made+=("${name}=${out}")
+    else
+        config=conf/${size:+${size}/}train_${name}.yaml
+        if [ ! -e "${config}" ]; then config=conf/train_${name}.yaml; fi
+        if stage 4 train "${out}" "train the tokenizer" "${data_inputs[@]}" "${encoder_opts[@]}" --opt "$(grep -v '^max_epoch' "${config}")" \
+            --opt "${num_clusters} ${train_args}" --extent "$(grep '^max_epoch' "${config}")"; then
+            # shellcheck disable=SC2086  # train_args is a list of options
+            ${gpu_cmd} --gpu "${ngpu}" --num_threads "${OMP_NUM_THREADS}" "${out}/train.cmd.log" -- \
+                python -m codec_ssl.bin.train_tokenizer --config "${config}" --output_dir "${out}" "${data_args[@]}" --ngpu "${ngpu}" \
+                --multiprocessing_distributed "$([ "${ngpu}" -gt 1 ] && echo true || echo false)" \
+                ${num_clusters:+--tokenizer_conf "num_clusters=${num_clusters}"} \
+                ${curve_epochs:+--keep_nbest_models 100000} ${train_args}  # all epochs are kept for the curve
+            stage_done
+        fi
+        made+=("${name}=${out}/tokenizer")
+        for epoch in ${curve_epochs}; do
+            if stage 4 train "${out}@${epoch}" "${name} as it was after epoch ${epoch}" --in "${out}"; then
+                python -m codec_ssl.bin.export_tokenizer --exp "${out}" --checkpoint "${epoch}" --out "${out}@${epoch}"
+                stage_done
+            fi
+            made+=("${name}@${epoch}=${out}@${epoch}")
+        done
+    fi
+done
+for each in "${made[@]}"; do
+    folder=${each#*=}
+    made_inputs+=(--in "${folder%/tokenizer}")
+    for set in ${token_sets}; do
+        out=${dump}/${each%%=*}/${set}
+        if stage 5 tokens "${out}" "tokens of ${set}" --in "${folder%/tokenizer}" --in "${datadir}" "${encoder_inputs[@]}"; then
+            features_of "${set}"
+            extract=(python -m codec_ssl.bin.extract_labels --tokenizer "${folder}" "${enc[@]}" --name "${each%%=*}" --out "${out}" --num_jobs "${nj}")
+            ${gpu_cmd} --gpu "${job_gpu}" --num_threads 1 "JOB=1:${nj}" "${dump}/${each%%=*}/logs/${set}.JOB.log" -- "${extract[@]}" --job JOB
+            "${extract[@]}" --finalize true
+            stage_done
+        fi
+    done
+done
+
+scored=()
+for set in ${eval_sets}; do
+    stores=() stores_in=()
+    for each in "${made[@]}"; do
+        stores+=("${each%%=*}=${dump}/${each%%=*}/${set}")
+        stores_in+=(--in "${dump}/${each%%=*}/${set}")
+    done
+    if stage 6 quality "${exp}/quality/${set}" "quality of the tokens of ${set}" "${made_inputs[@]}" "${stores_in[@]}" --opt "${quality_args}"; then
+        features_of "${set}"
+        # shellcheck disable=SC2086  # quality_args is a list of options
+        ${gpu_cmd} --gpu "${job_gpu}" --num_threads "${OMP_NUM_THREADS}" "${exp}/quality/${set}/evaluate.log" -- \
+            python -m codec_ssl.bin.evaluate_tokens "${enc[@]}" --stores "${stores[@]}" --tokenizers "${made[@]}" \
+            --recipe "${recipe}" --out "${exp}/quality/${set}" ${quality_args}
+        stage_done
+    fi
+    scored+=(--in "${exp}/quality/${set}")
+done
+
+if stage 7 report "${exp}/report" "REPORT.md and plots" "${scored[@]}"; then
+    first=${made[0]%%=*}
+    python -m codec_ssl.bin.report --expdir "${exp}" --stores "${first}=${dump}/${first}/${train_set}" \
+        --title "Tokenizers of ${features}: ${recipe}" --out "${exp}/report"
+    stage_done
+    log "report: $(realpath "${exp}")/report/REPORT.md"
+fi
+stages_end

@@ -1,0 +1,32 @@
+#!/usr/bin/env bash
+# The data stage of every TEMPLATE script, sourced after stages.sh: the corpus's local/data.sh, or any folder of audio.
+#
+#   data_stage 1 data SET...     makes ${datadir}/SET for every set
+#
+# Uses: datadir, audio_dir, manifest, audio_opts, size, local_data_opts, align.
+
+data_stage() {
+    local number=$1 name=$2 inputs=() set
+    shift 2
+    if [ -z "${audio_dir}" ]; then inputs+=(--in local/data.sh); fi
+    if [ -n "${manifest}" ]; then inputs+=(--in "${manifest}"); fi
+    if ! stage "${number}" "${name}" "${datadir}" "data dirs" "${inputs[@]}" --opt "${audio_dir} ${audio_opts}" \
+        --opt "${size} ${local_data_opts} ${align}"; then
+        return 0
+    fi
+    if [ -n "${audio_dir}" ]; then
+        # shellcheck disable=SC2086  # audio_opts is a list of options
+        python -m codec_ssl.bin.prepare_data folder --audio_dir "${audio_dir}" --out_dir "${datadir}" \
+            ${manifest:+--manifest "${manifest}"} ${audio_opts}
+    else
+        # shellcheck disable=SC2086  # local_data_opts is a list of options
+        bash local/data.sh --datadir "${datadir}" ${size:+--size "${size}"} ${local_data_opts}
+    fi
+    for set in "$@"; do
+        if [ -n "${align}" ] && [ ! -e "${datadir}/${set}/phones.ctm" ]; then
+            python -m codec_ssl.bin.prepare_data align --data_dir "${datadir}/${set}" --language "${align}"
+        fi
+        validate_data_dir.sh --no-text "${datadir}/${set}"
+    done
+    stage_done
+}
