@@ -14,6 +14,7 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from codec_ssl.nn.packed import PackedLayout
+from codec_ssl.nn.winograd import conv3
 from codec_ssl.tokenizers.learned import LearnedTokenizer, RepresentationCodec, VQOptions
 
 # Most frames convolved at once outside training: 50 MB an activation of width 768.
@@ -52,8 +53,13 @@ class Conv(nn.Conv1d):
         super().__init__(width, width, 3, padding=1, bias=bias)
 
     def forward(self, x: Tensor, gaps: Tensor) -> Tensor:
-        """``(1, D, S)``, whose frames ``gaps`` are overwritten, to ``(1, D, S)``."""
-        return super().forward(x.index_fill_(2, gaps, 0.0))
+        """``(S, D)``, whose frames ``gaps`` are overwritten, to ``(S, D)``."""
+        x = x.index_fill_(0, gaps, 0.0)
+        # Half precision would not bear the sums, and a GPU has faster ways.
+        if x.is_cpu and x.dtype == torch.float32 and not torch.is_autocast_enabled("cpu"):
+            x = conv3(x, self.weight)
+            return x if self.bias is None else x + self.bias
+        return super().forward(x.t().unsqueeze(0)).squeeze(0).t()
 
 
 class ResidualUnit(nn.Module):
@@ -62,10 +68,10 @@ class ResidualUnit(nn.Module):
     def __init__(self, width: int) -> None:
         super().__init__()
         self.wide = Conv(width)
-        self.point = nn.Conv1d(width, width, 1, bias=False)
+        self.point = nn.Linear(width, width, bias=False)
 
     def forward(self, x: Tensor, gaps: Tensor) -> Tensor:
-        """``(1, D, S)`` to ``(1, D, S)``."""
+        """``(S, D)`` to ``(S, D)``."""
         return x + self.point(F.elu(self.wide(F.elu(x), gaps)))
 
 
@@ -79,7 +85,7 @@ class Block(nn.Module):
         self.units = nn.ModuleList(ResidualUnit(width) for _ in range(2))
 
     def forward(self, x: Tensor, gaps: Tensor) -> Tensor:
-        """``(1, D, S)`` to ``(1, D, S)``."""
+        """``(S, D)`` to ``(S, D)``."""
         if self.conv_first:
             x = self.conv(x, gaps)
         for unit in self.units:
@@ -128,10 +134,10 @@ class ConvStack(nn.Module):
 
     def _convolve(self, x: Tensor, gaps: Tensor) -> Tensor:
         """Frames and gaps ``(S, D)`` to ``(S, D)``."""
-        x = self.head(x.t().unsqueeze(0), gaps)
+        x = self.head(x, gaps)
         for block in self.blocks:
             x = block(x, gaps)
-        return self.tail(x, gaps).squeeze(0).t()
+        return self.tail(x, gaps)
 
 
 class RepCodec(LearnedTokenizer):

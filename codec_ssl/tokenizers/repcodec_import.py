@@ -83,7 +83,10 @@ def _rename(state: Mapping[str, Tensor], path: str | Path) -> dict[str, Tensor]:
             continue
         for pattern, ours in _NAMES:
             if re.fullmatch(pattern, key):
-                renamed[re.sub(pattern, ours, key)] = value.float()
+                name = re.sub(pattern, ours, key)
+                # A convolution of kernel 1 is a Linear here.
+                is_point = name.endswith(".point.weight") and value.shape[2:] == (1,)
+                renamed[name] = value.float().squeeze(2) if is_point else value.float()
                 break
         else:
             raise CheckpointError(
