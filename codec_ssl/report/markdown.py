@@ -7,7 +7,7 @@ from typing import Any
 
 from codec_ssl.data.tables import write_atomic
 from codec_ssl.errors import DataError
-from codec_ssl.report import plots
+from codec_ssl.report import plots, tokenizers, tradeoff
 from codec_ssl.report.layers import Curve, Point, curves, majority, metrics_of
 from codec_ssl.report.render import render
 from codec_ssl.report.results import FILE_NAME, ResultFile, read_results
@@ -16,6 +16,7 @@ from codec_ssl.tokens.meta import META_NAME, read_meta
 
 REPORT = "REPORT.md"
 HISTORY = "history.json"
+TRADEOFF = "tradeoff.png"
 
 
 def write_report(
@@ -43,6 +44,9 @@ def write_report(
     for number, path in enumerate(result_files):
         prefix = "" if len(result_files) == 1 else f"{number + 1}_"
         sections += _results_sections(read_results(path), out_dir, prefix)
+    results = [result for path in result_files for result in read_results(path).results]
+    if tradeoff.draw(results, out_dir / TRADEOFF):
+        sections.append(f"![PNMI, reconstruction loss and word error rate]({TRADEOFF})")
     sections += _training_sections({k: _read_json(v) for k, v in histories.items()}, out_dir)
     sections += _usage_sections(stores, out_dir)
     write_atomic(out_dir / REPORT, "\n\n".join(section.strip() for section in sections) + "\n")
@@ -72,7 +76,10 @@ def _results_sections(file: ResultFile, out_dir: Path, prefix: str) -> list[str]
         plots.by_layer(found, metric.replace("_", " "), out_dir / name, chance)
         sections += [f"## {_heading(metric)}", _layer_table(found, chance)]
         sections.append(f"![{metric} by layer]({name})")
-    plain = [result for result in file.results if "layer" not in result.scored]
+    for name, rows in tokenizers.tables(file.results).items():
+        sections += [f"## Tokens of {name}", render(rows[0], rows[1:], "markdown")]
+    shown = ("layer", tokenizers.TOKENIZER)
+    plain = [result for result in file.results if not any(k in result.scored for k in shown)]
     if plain:
         rows = [
             [result.metric, f"{result.value:g}", result.unit, _scored(result.scored)]

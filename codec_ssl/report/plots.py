@@ -32,7 +32,7 @@ def by_layer(
         path: PNG file to write.
         chance: Accuracy without looking at the features, drawn dotted.
     """
-    figure, axes = _figure(1)
+    picture, axes = figure(1)
     last = max(curve.points[-1].layer for curve in curves)
     for number, curve in enumerate(curves):
         colour = COLOURS[number % len(COLOURS)]
@@ -47,7 +47,7 @@ def by_layer(
     axes[0].set(xlabel="layer (0 = input to the first)", ylabel="%", title=title)
     axes[0].set_xticks(range(last + 1))
     axes[0].legend(fontsize="small")
-    _save(figure, path)
+    save(picture, path)
 
 
 def figures_of(history: Sequence[Mapping[str, Any]]) -> set[str]:
@@ -93,7 +93,7 @@ def training_curves(histories: Histories, path: str | Path) -> None:
         path: PNG file to write.
     """
     names = telling_figures(histories)
-    figure, axes = _figure(len(names))
+    picture, axes = figure(len(names))
     for name, panel in zip(names, axes, strict=False):
         for number, (run, history) in enumerate(histories.items()):
             colour = COLOURS[number % len(COLOURS)]
@@ -111,7 +111,7 @@ def training_curves(histories: Histories, path: str | Path) -> None:
                     )
         panel.set(xlabel="epoch", title=name)
     axes[0].legend(fontsize="x-small")
-    _save(figure, path)
+    save(picture, path)
 
 
 def code_usage(histogram: Sequence[Sequence[int]], title: str, path: str | Path) -> None:
@@ -122,7 +122,7 @@ def code_usage(histogram: Sequence[Sequence[int]], title: str, path: str | Path)
         title: What was counted.
         path: PNG file to write.
     """
-    figure, axes = _figure(1)
+    picture, axes = figure(1)
     shades = np.linspace(0.15, 0.85, len(histogram))
     for number, (counts, shade) in enumerate(zip(histogram, shades, strict=True)):
         shares = np.sort(np.asarray(counts, dtype=np.float64))[::-1]
@@ -133,7 +133,7 @@ def code_usage(histogram: Sequence[Sequence[int]], title: str, path: str | Path)
     axes[0].set(xlabel="rank of the code", ylabel="share of frames", title=title)
     if len(histogram) <= 16:
         axes[0].legend(fontsize="x-small", ncols=2)
-    _save(figure, path)
+    save(picture, path)
 
 
 def _draw_curve(axes: Axes, curve: Curve, colour: str) -> None:
@@ -149,19 +149,20 @@ def _draw_curve(axes: Axes, curve: Curve, colour: str) -> None:
         axes.fill_between(layers, low, high, color=colour, alpha=0.15, linewidth=0)
 
 
-def _figure(panels: int) -> tuple[Figure, list[Axes]]:
-    """A figure with at least ``panels`` axes, three to a row, unused ones hidden."""
+def figure(panels: int) -> tuple[Figure, list[Axes]]:
+    """Make a figure with at least ``panels`` axes, three to a row, unused ones hidden."""
     columns = min(panels, 3)
     rows = -(-panels // columns)
     size = (7.0, 4.5) if panels == 1 else (4.2 * columns, 3.2 * rows)
-    figure = Figure(figsize=size, layout="constrained")
-    FigureCanvasAgg(figure)
-    axes = list(np.ravel(figure.subplots(rows, columns)))
+    made = Figure(figsize=size, layout="constrained")
+    FigureCanvasAgg(made)
+    axes = list(np.ravel(made.subplots(rows, columns)))
     for panel in axes[panels:]:
         panel.set_axis_off()
-    return figure, axes
+    return made, axes
 
 
-def _save(figure: Figure, path: str | Path) -> None:
+def save(picture: Figure, path: str | Path) -> None:
+    """Write a figure as PNG."""
     Path(path).parent.mkdir(parents=True, exist_ok=True)
-    figure.savefig(path, format="png", dpi=120)
+    picture.savefig(path, format="png", dpi=120)
