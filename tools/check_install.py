@@ -208,6 +208,24 @@ def faiss_check() -> str:
     return "k-means"
 
 
+@check("fastabx", "polars")
+def fastabx_check() -> str:
+    """ABX errors of tokens."""
+    import numpy as np
+    import polars
+    import torch
+    from fastabx import Dataset, InMemoryAccessor, Score, Task
+
+    tokens = torch.from_numpy(np.repeat([0.0, 1.0], 6)[:, None].astype("float32"))
+    accessor = InMemoryAccessor(
+        {n: (2 * n, 2 * n + 2) for n in range(6)}, tokens, torch.device("cpu")
+    )
+    labels = polars.DataFrame({"phone": list("aaabbb")})
+    score = Score(Task(Dataset(labels, accessor), on="phone"), "identical", progress=False)
+    expect(score.collapse() == 0.0, "phones with tokens of their own are confused")
+    return "ABX of tokens"
+
+
 @check("scikit-learn")
 def sklearn_check() -> str:
     """Score labels as the probes do."""

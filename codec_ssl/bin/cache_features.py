@@ -11,6 +11,7 @@ from codec_ssl.bin import cli
 from codec_ssl.bin.encoder_options import (
     add_encoder_options,
     add_job_options,
+    given_layer,
     open_data_dir,
     open_encoder,
 )
@@ -22,7 +23,6 @@ def get_parser() -> argparse.ArgumentParser:
     """The command line."""
     parser = argparse.ArgumentParser(description=__doc__.split("\n")[0])
     add_encoder_options(parser)
-    parser.add_argument("--layer", type=int, required=True, help="1-based; 0 = input to the first")
     parser.add_argument("--out", type=Path, required=True, help="folder of the cache")
     parser.add_argument("--dtype", choices=DTYPES, default="float16")
     parser.add_argument("--shard_bytes", type=int, default=SHARD_BYTES, help="held in memory")
@@ -37,7 +37,7 @@ def main() -> None:
     write_cache(
         open_encoder(args, store),
         store,
-        args.layer,
+        given_layer(args),
         args.out,
         dtype=args.dtype,
         shard_bytes=args.shard_bytes,

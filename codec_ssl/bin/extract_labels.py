@@ -27,8 +27,8 @@ def get_parser() -> argparse.ArgumentParser:
         help="folder of a tokenizer: from fit_kmeans, train_tokenizer or import_repcodec",
     )
     add_encoder_options(parser)
-    parser.add_argument("--layer", type=int, help="checked against the layer of the tokenizer")
     parser.add_argument("--out", type=Path, required=True, help="label store to write")
+    parser.add_argument("--name", help="of the tokens, in tables; default: the tokenizer's kind")
     add_job_options(parser)
     parser.add_argument("--finalize", type=cli.str2bool, default=False, help="close the store")
     return parser
@@ -52,6 +52,7 @@ def main() -> None:
         job=args.job,
         num_jobs=args.num_jobs,
         finalize=args.finalize,
+        name=args.name,
         data_dir=open_data_dir(args),
         batch_frames=args.batch_frames,
     )

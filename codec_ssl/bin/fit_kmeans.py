@@ -4,7 +4,12 @@ import argparse
 from pathlib import Path
 
 from codec_ssl.bin import cli
-from codec_ssl.bin.encoder_options import add_encoder_options, open_data_dir, open_encoder
+from codec_ssl.bin.encoder_options import (
+    add_encoder_options,
+    given_layer,
+    open_data_dir,
+    open_encoder,
+)
 from codec_ssl.tokenizers.kmeans import KMeans, KMeansOptions
 from codec_ssl.tokenizers.labels import fit_tokenizer
 from codec_ssl.tokens.store import TokenStore
@@ -15,7 +20,6 @@ def get_parser() -> argparse.ArgumentParser:
     defaults = KMeansOptions()
     parser = argparse.ArgumentParser(description=__doc__)
     add_encoder_options(parser)
-    parser.add_argument("--layer", type=int, required=True, help="1-based; 0 = input to the first")
     parser.add_argument("--out", type=Path, required=True, help="folder of the k-means")
     parser.add_argument("--num_clusters", type=int, default=defaults.num_clusters)
     parser.add_argument("--max_frames", type=int, default=defaults.max_frames, help="kept frames")
@@ -37,7 +41,7 @@ def main() -> None:
         tokenizer,
         open_encoder(args, store),
         store,
-        args.layer,
+        given_layer(args),
         portion=args.portion,
         seed=args.seed,
         data_dir=open_data_dir(args),

@@ -18,12 +18,12 @@ from torch import Tensor
 
 from codec_ssl.errors import DataError
 from codec_ssl.evaluation.bootstrap import accuracy_interval
-from codec_ssl.evaluation.clustering import cluster_quality
 from codec_ssl.evaluation.linear import fit_probe
 from codec_ssl.evaluation.sample import Sample, Split, collect, draw_sample
 from codec_ssl.evaluation.tasks import PHONE, SPLITS, Part, ProbeTask, make_task
 from codec_ssl.features.base import SpeechEncoder
 from codec_ssl.report.results import Result
+from codec_ssl.tokenizers.clustering import cluster_quality
 from codec_ssl.tokenizers.kmeans import KMeans, KMeansOptions
 
 logger = logging.getLogger(__name__)

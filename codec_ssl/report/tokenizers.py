@@ -74,7 +74,10 @@ def _system(key: tuple[str, ...], metrics: Mapping[str, Sequence[Result]]) -> Sy
 
 
 def tables(results: Sequence[Result]) -> dict[str, list[list[str]]]:
-    """Rows of text, the heading first, by what was scored on; fractions in percent."""
+    """Rows of text by what was scored on: a column a tokenizer, a row a measure.
+
+    The heading comes first; fractions are in percent.
+    """
     found: dict[str, list[System]] = {}
     for system in systems(results):
         found.setdefault(system.scored_on, []).append(system)
@@ -83,17 +86,15 @@ def tables(results: Sequence[Result]) -> dict[str, list[list[str]]]:
 
 def _rows(group: Sequence[System]) -> list[list[str]]:
     units = {metric: unit for system in group for metric, unit in system.units.items()}
-    heading = ["features", "tokenizer", "sizes", *map(_heading, units, units.values())]
     rows = [
-        [
-            system.features,
-            system.name,
-            system.sizes,
-            *(_cell(system.values.get(metric), unit) for metric, unit in units.items()),
-        ]
-        for system in group
+        ["", *(system.name for system in group)],
+        ["features", *(system.features for system in group)],
+        ["codebooks", *(system.sizes for system in group)],
     ]
-    return [heading, *rows]
+    for metric, unit in units.items():
+        values = [_cell(system.values.get(metric), unit) for system in group]
+        rows.append([_heading(metric, unit), *values])
+    return rows
 
 
 def _heading(metric: str, unit: str) -> str:

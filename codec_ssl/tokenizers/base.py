@@ -51,6 +51,14 @@ class Tokenizer(ABC):
         """Tokens (N, Q) int64 of packed features (N, D) whose B lengths sum to N."""
 
     @abstractmethod
+    def decode(self, tokens: Tensor, lens: Tensor) -> Tensor:
+        """Features (N, D) float32 that are nearest to the tokens (N, Q) of packed utterances."""
+
+    def reconstruct(self, features: Tensor, lens: Tensor) -> Tensor:
+        """What is left of packed features (N, D) after coding: (N, D)."""
+        return self.decode(self.encode(features, lens), lens)
+
+    @abstractmethod
     def weights(self) -> dict[str, Tensor]:
         """Everything that was learnt."""
 

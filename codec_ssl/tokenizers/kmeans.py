@@ -158,6 +158,10 @@ class KMeans(Tokenizer):
         self.check_width(features, centroids.shape[1])
         return nearest(features, centroids)[:, None]
 
+    def decode(self, tokens: Tensor, lens: Tensor | None = None) -> Tensor:
+        """Centroids (N, D) of tokens (N, 1)."""
+        return self.centroids.to(tokens.device)[tokens[:, 0]]
+
     def weights(self) -> dict[str, Tensor]:
         """The centroids (K, D)."""
         return {"centroids": self.centroids}

@@ -62,6 +62,7 @@ def extract_labels(
     job: int = 1,
     num_jobs: int = 1,
     finalize: bool = False,
+    name: str | None = None,
     data_dir: DataDir | None = None,
     batch_frames: int = BATCH_FRAMES,
 ) -> None:
@@ -81,6 +82,7 @@ def extract_labels(
         job: Number of this job, from 1.
         num_jobs: Number of jobs that share the work.
         finalize: Whether to close the store when this job's shards are written.
+        name: Name of the tokens in tables; the tokenizer's kind where None.
         data_dir: For encoders of waveforms.
         batch_frames: Most padded frames in a batch.
 
@@ -96,7 +98,7 @@ def extract_labels(
         sample_rate=store.meta.sample_rate,
         maker={
             "kind": tokenizer.kind,
-            "name": f"{tokenizer.kind}{'x'.join(map(str, tokenizer.sizes))}",
+            "name": name or tokenizer.kind,
             "fingerprint": tokenizer.fingerprint,
             "layer": origin.layer,
             "encoder": origin.encoder,

@@ -201,10 +201,6 @@ class LearnedTokenizer(Tokenizer):
         codec = self.codec.to(tokens.device)
         return codec.decode(tokens, PackedLayout.from_lengths(lens, tokens.device))
 
-    def reconstruct(self, features: Tensor, lens: Tensor) -> Tensor:
-        """What is left of features (N, D) after coding: (N, D)."""
-        return self.decode(self.encode(features, lens), lens)
-
     def weights(self) -> dict[str, Tensor]:
         """Encoder, decoder, codebooks and their moving averages."""
         return self.codec.state_dict()

@@ -203,3 +203,13 @@ def read_meta(path: str | Path) -> StoreMeta:
     values = {entry.name: content[entry.name] for entry in fields(StoreMeta)}
     values["shards"] = [ShardMeta(**shard) for shard in values["shards"]]
     return StoreMeta(**values)
+
+
+def features_name(maker: Mapping[str, Any]) -> str:
+    """Short name of what tokens were made of: ``hubert_large_l18``, or the codec's.
+
+    A linear combination of layers, or features without layers, are layer 0 and have no suffix.
+    """
+    if "encoder" not in maker:
+        return str(maker["name"])
+    return f"{maker['encoder']}_l{maker['layer']}" if maker.get("layer") else str(maker["encoder"])

@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from codec_ssl.evaluation.clustering import cluster_quality, contingency
+from codec_ssl.tokenizers.clustering import cluster_quality, contingency
 
 
 def brute_force(labels, clusters):
