@@ -1,4 +1,4 @@
-"""Write one layer's features of a token store's utterances to disk, for training tokenizers.
+"""Write one layer's features of all utterances to disk, for training tokenizers.
 
 It says first how large that gets. Killed jobs go on at their first missing shard. Training works
 without it too: see ``train_tokenizer --feature_encoder``.
@@ -12,11 +12,9 @@ from codec_ssl.bin.encoder_options import (
     add_encoder_options,
     add_job_options,
     given_layer,
-    open_data_dir,
-    open_encoder,
+    open_material,
 )
 from codec_ssl.features.cache_writer import DTYPES, SHARD_BYTES, write_cache
-from codec_ssl.tokens.store import TokenStore
 
 
 def get_parser() -> argparse.ArgumentParser:
@@ -33,17 +31,17 @@ def get_parser() -> argparse.ArgumentParser:
 def main() -> None:
     """Parse and write."""
     args = get_parser().parse_args()
-    store = TokenStore(args.store)
+    material = open_material(args)
     write_cache(
-        open_encoder(args, store),
-        store,
+        material.encoder,
+        material.utterances,
         given_layer(args),
         args.out,
         dtype=args.dtype,
         shard_bytes=args.shard_bytes,
         job=args.job,
         num_jobs=args.num_jobs,
-        data_dir=open_data_dir(args),
+        data_dir=material.data_dir,
         batch_frames=args.batch_frames,
     )
 

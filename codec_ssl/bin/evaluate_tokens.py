@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from codec_ssl.bin import cli
-from codec_ssl.bin.encoder_options import add_encoder_options, open_data_dir, open_encoder
+from codec_ssl.bin.encoder_options import add_encoder_options, open_material
 from codec_ssl.bin.named_paths import named_paths
 from codec_ssl.data.data_dir import DataDir
 from codec_ssl.errors import ConfigError, DataError
@@ -53,9 +53,9 @@ def main() -> None:
     begin = time.perf_counter()
     args = get_parser().parse_args()
     stores = {k: TokenStore(v) for k, v in named_paths("--stores", ",".join(args.stores)).items()}
-    data_dir, notes = open_data_dir(args), []
+    data_dir, notes = DataDir(args.data_dir) if args.data_dir else None, []
     options = QualityOptions(args.max_ngram, args.abx_frames, args.seed, args.device)
-    kept = _reconstruction(args, data_dir)
+    kept = _reconstruction(args)
     unknown = sorted(set(kept) - set(stores))
     if unknown:
         raise ConfigError(f"--tokenizers: expected names of --stores, found {unknown[0]!r}")
@@ -82,23 +82,21 @@ def main() -> None:
     print(_render(results, notes, FORMATS[0]))
 
 
-def _reconstruction(
-    args: argparse.Namespace, data_dir: DataDir | None
-) -> dict[str, tuple[float, Tokenizer]]:
+def _reconstruction(args: argparse.Namespace) -> dict[str, tuple[float, Tokenizer]]:
     """Reconstruction loss and tokenizer by name; the encoder runs once for all of them."""
     folders = named_paths("--tokenizers", ",".join(args.tokenizers))
     if not folders:
         return {}
     if args.encoder is None:
         raise ConfigError("--tokenizers: expected an --encoder to make their features, found none")
-    store = TokenStore(args.store)
-    encoder = open_encoder(args, store)
+    material = open_material(args)
+    encoder = material.encoder
     tokenizers = {name: load_tokenizer(folder) for name, folder in folders.items()}
     layers = {check_origin(tokenizer, encoder).layer for tokenizer in tokenizers.values()}
     if len(layers) > 1:
         raise ConfigError(f"--tokenizers: expected tokenizers of one layer, found {sorted(layers)}")
     (layer,) = layers
-    source = make_source(encoder, store, data_dir=data_dir)
+    source = make_source(encoder, material.utterances, data_dir=material.data_dir)
     batches = stream_features(encoder, source, [layer], batch_frames=args.batch_frames)
     losses = reconstruction_losses(batches, layer, tokenizers)
     return {name: (losses[name], tokenizers[name]) for name in tokenizers}

@@ -7,13 +7,11 @@ from codec_ssl.bin import cli
 from codec_ssl.bin.encoder_options import (
     add_encoder_options,
     add_job_options,
-    open_data_dir,
-    open_encoder,
+    open_material,
 )
 from codec_ssl.errors import ConfigError
 from codec_ssl.tokenizers.labels import extract_labels
 from codec_ssl.tokenizers.registry import load_tokenizer
-from codec_ssl.tokens.store import TokenStore
 
 
 def get_parser() -> argparse.ArgumentParser:
@@ -37,23 +35,24 @@ def get_parser() -> argparse.ArgumentParser:
 def main() -> None:
     """Parse, check the layer, extract."""
     args = get_parser().parse_args()
-    store, tokenizer = TokenStore(args.store), load_tokenizer(args.tokenizer)
+    tokenizer = load_tokenizer(args.tokenizer)
     fitted = None if tokenizer.origin is None else tokenizer.origin.layer
-    if args.layer is not None and args.layer != fitted:
+    if args.layer is not None and args.layer_weights is None and args.layer != fitted:
         raise ConfigError(
             f"{args.tokenizer} was fitted on layer {fitted}, found --layer {args.layer}",
             stage="labels",
         )
+    material = open_material(args)
     extract_labels(
         tokenizer,
-        open_encoder(args, store),
-        store,
+        material.encoder,
+        material.utterances,
         args.out,
         job=args.job,
         num_jobs=args.num_jobs,
         finalize=args.finalize,
         name=args.name,
-        data_dir=open_data_dir(args),
+        data_dir=material.data_dir,
         batch_frames=args.batch_frames,
     )
 

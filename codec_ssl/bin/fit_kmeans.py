@@ -7,12 +7,10 @@ from codec_ssl.bin import cli
 from codec_ssl.bin.encoder_options import (
     add_encoder_options,
     given_layer,
-    open_data_dir,
-    open_encoder,
+    open_material,
 )
-from codec_ssl.tokenizers.kmeans import KMeans, KMeansOptions
+from codec_ssl.tokenizers.kmeans import BACKENDS, KMeans, KMeansOptions
 from codec_ssl.tokenizers.labels import fit_tokenizer
-from codec_ssl.tokens.store import TokenStore
 
 
 def get_parser() -> argparse.ArgumentParser:
@@ -27,6 +25,7 @@ def get_parser() -> argparse.ArgumentParser:
     parser.add_argument("--num_iterations", type=int, default=defaults.num_iterations)
     parser.add_argument("--num_restarts", type=int, default=defaults.num_restarts)
     parser.add_argument("--init", choices=["kmeans++", "random"], default=defaults.init)
+    parser.add_argument("--backend", choices=BACKENDS, default=defaults.backend)
     parser.add_argument("--seed", type=int, default=defaults.seed)
     return parser
 
@@ -34,17 +33,20 @@ def get_parser() -> argparse.ArgumentParser:
 def main() -> None:
     """Parse and fit."""
     args = get_parser().parse_args()
-    store = TokenStore(args.store)
-    names = ("num_clusters", "max_frames", "num_iterations", "num_restarts", "init", "seed")
+    material = open_material(args)
+    names = (
+        *("num_clusters", "max_frames", "num_iterations", "num_restarts"),
+        *("init", "seed", "backend"),
+    )
     tokenizer = KMeans(KMeansOptions(**{name: getattr(args, name) for name in names}))
     fit_tokenizer(
         tokenizer,
-        open_encoder(args, store),
-        store,
+        material.encoder,
+        material.utterances,
         given_layer(args),
         portion=args.portion,
         seed=args.seed,
-        data_dir=open_data_dir(args),
+        data_dir=material.data_dir,
         batch_frames=args.batch_frames,
     )
     tokenizer.save(args.out)

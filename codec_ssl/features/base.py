@@ -72,6 +72,25 @@ class SpeechEncoder(ABC):
             raise ConfigError(f"encoder {self.name}: no layer was asked for")
 
 
+class WaveEncoder(SpeechEncoder):
+    """An encoder of waveforms, with its arithmetic of frames.
+
+    Attributes:
+        sample_rate: Rate of the waveforms, Hz.
+    """
+
+    input_kind = "wav"
+    sample_rate: int
+
+    @abstractmethod
+    def frames_of(self, num_samples: int) -> int:
+        """Frames that so many samples give."""
+
+    @abstractmethod
+    def samples_for(self, num_frames: int) -> int:
+        """Least number of samples that give so many frames."""
+
+
 @dataclass(frozen=True)
 class Origin:
     """What features are: all that is learnt from them must be used with the same.

@@ -13,7 +13,7 @@ from safetensors.torch import load_file
 from torch import Tensor
 
 from codec_ssl.errors import TokenError
-from codec_ssl.features.base import SpeechEncoder
+from codec_ssl.features.base import SpeechEncoder, WaveEncoder
 
 
 class CodecEmbeddings(SpeechEncoder):
@@ -70,7 +70,7 @@ class CodecEmbeddings(SpeechEncoder):
         return {0: features.view(*inputs.shape[:-1], self.width)}, lens.to(self.device)
 
 
-class LogMel(SpeechEncoder):
+class LogMel(WaveEncoder):
     """Log-mel energies, one frame for each codec frame, window centred on that frame.
 
     Args:
@@ -82,7 +82,6 @@ class LogMel(SpeechEncoder):
     """
 
     name = "logmel"
-    input_kind = "wav"
     num_layers = 0
 
     def __init__(
@@ -122,3 +121,11 @@ class LogMel(SpeechEncoder):
         power = torch.fft.rfft(frames, n=self.num_fft).abs().square()
         features = (power @ self._bank).clamp_min(1e-10).log()
         return {0: features}, -(-lens // self.hop)
+
+    def frames_of(self, num_samples: int) -> int:
+        """See ``WaveEncoder.frames_of``: ceil(N / hop), as codecs do."""
+        return -(-num_samples // self.hop)
+
+    def samples_for(self, num_frames: int) -> int:
+        """Samples of so many whole frames."""
+        return num_frames * self.hop

@@ -27,9 +27,9 @@ from codec_ssl.features.cache import (
 )
 from codec_ssl.features.factory import make_source
 from codec_ssl.features.stream import BATCH_FRAMES, FeatureBatch, stream_features
+from codec_ssl.features.utterances import Utterances
 from codec_ssl.tokens.files import replacing, write_file
 from codec_ssl.tokens.index import write_index
-from codec_ssl.tokens.store import TokenStore
 
 DTYPES = ("float16", "float32")
 SHARD_BYTES = 1 << 28
@@ -39,7 +39,7 @@ logger = logging.getLogger(__name__)
 
 def write_cache(
     encoder: SpeechEncoder,
-    store: TokenStore,
+    utterances: Utterances,
     layer: int,
     path: str | Path,
     *,
@@ -50,11 +50,11 @@ def write_cache(
     data_dir: DataDir | None = None,
     batch_frames: int = BATCH_FRAMES,
 ) -> None:
-    """Write the features of every utterance of a store; shards that are there stay.
+    """Write the features of every utterance; shards that are there stay.
 
     Args:
         encoder: Makes the features.
-        store: Codes, and the frame counts.
+        utterances: See ``open_utterances``.
         layer: Layer to take.
         path: Folder of the cache.
         dtype: ``float16``, or ``float32`` for twice the space.
@@ -73,8 +73,8 @@ def write_cache(
         raise ConfigError(f"dtype of features: expected one of {DTYPES}, found {dtype!r}")
     encoder.check_layers([layer])
     path = Path(path)
-    meta = _plan(encoder, store, layer, dtype, shard_bytes)
-    _begin(path, meta, store)
+    meta = _plan(encoder, utterances, layer, dtype, shard_bytes)
+    _begin(path, meta, utterances)
     pending = [
         shard
         for shard in range(job - 1, len(meta.shard_ends), num_jobs)
@@ -83,8 +83,8 @@ def write_cache(
     _announce(path, meta, len(pending))
     for shard in tqdm(pending, desc="feature shards", disable=None):
         first = meta.shard_ends[shard - 1] if shard else 0
-        utt_ids = store.utt_ids[first : meta.shard_ends[shard]]
-        source = make_source(encoder, store, utt_ids, data_dir)
+        utt_ids = utterances.utt_ids[first : meta.shard_ends[shard]]
+        source = make_source(encoder, utterances, utt_ids, data_dir)
         batches = stream_features(encoder, source, [layer], batch_frames=batch_frames)
         frames = _fill(batches, utt_ids, source.num_frames, meta)
         with replacing(shard_path(path, shard)) as file:
@@ -92,30 +92,30 @@ def write_cache(
 
 
 def _plan(
-    encoder: SpeechEncoder, store: TokenStore, layer: int, dtype: str, shard_bytes: int
+    encoder: SpeechEncoder, utterances: Utterances, layer: int, dtype: str, shard_bytes: int
 ) -> CacheMeta:
-    """Cut the store's utterances into consecutive shards of about equal size."""
-    ends = np.cumsum(store.lengths)
+    """Cut the utterances into consecutive shards of about equal size."""
+    ends = np.cumsum(utterances.lengths)
     per_shard = max(1, shard_bytes // (encoder.width * np.dtype(dtype).itemsize))
     # An utterance belongs to the shard that its first frame falls into.
-    owners = (ends - store.lengths) // per_shard
+    owners = (ends - utterances.lengths) // per_shard
     borders = np.flatnonzero(np.diff(owners)) + 1
     return CacheMeta(
         origin=origin_of(encoder, layer),
         width=encoder.width,
         dtype=dtype,
-        num_utterances=len(store),
+        num_utterances=len(utterances),
         num_frames=int(ends[-1]),
-        content=digest_of(store.utt_ids, store.lengths),
-        shard_ends=[*borders.tolist(), len(store)],
+        content=digest_of(utterances.utt_ids, utterances.lengths),
+        shard_ends=[*borders.tolist(), len(utterances)],
     )
 
 
-def _begin(path: Path, meta: CacheMeta, store: TokenStore) -> None:
+def _begin(path: Path, meta: CacheMeta, utterances: Utterances) -> None:
     """Write meta and index, or see that they are those of this plan."""
     path.mkdir(parents=True, exist_ok=True)
     if not (path / META_NAME).is_file():
-        write_index(path / INDEX_NAME, store.utt_ids, store.lengths)
+        write_index(path / INDEX_NAME, utterances.utt_ids, utterances.lengths)
         write_file(path / META_NAME, meta.to_json().encode())
     found = asdict(read_meta(path))
     other = [name for name, value in asdict(meta).items() if found[name] != value]

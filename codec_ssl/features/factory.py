@@ -1,79 +1,148 @@
 """One way to ask for an encoder: an experiment directory, or the name of a baseline."""
 
 from pathlib import Path
+from typing import TypeGuard
 
 import torch
 
 from codec_ssl.data.data_dir import DataDir
 from codec_ssl.errors import ConfigError
-from codec_ssl.features.base import SpeechEncoder
+from codec_ssl.features.base import SpeechEncoder, WaveEncoder
 from codec_ssl.features.baselines import CodecEmbeddings, LogMel
+from codec_ssl.features.mix import LayerMix, read_weights
 from codec_ssl.features.ours import load_encoder
+from codec_ssl.features.pretrained import encoder_names, load_pretrained, read_spec
 from codec_ssl.features.stream import CodeSource, Source, WavSource
+from codec_ssl.features.utterances import Utterances, WaveUtterances
 from codec_ssl.tokens import contract
 from codec_ssl.tokens.store import TokenStore
 
 BASELINES = ("codec", "logmel")
+_RATES = (16000, 50.0)
+_SAME_RATE = 1e-3
 
 
 def make_encoder(
     name: str,
-    store: TokenStore,
+    store: TokenStore | None,
     device: str | torch.device,
     checkpoint: str = "latest",
     untrained_seed: int | None = None,
+    layer_weights: str | None = None,
 ) -> SpeechEncoder:
     """Build an encoder for the codes of a store.
 
     Args:
-        name: ``codec`` (raw codec embeddings), ``logmel``, or an experiment directory.
-        store: Codes for an experiment's model; its rates and codebook are the baselines'.
+        name: ``codec`` (raw codec embeddings), ``logmel``, an experiment directory of ours, or an
+            encoder of others, see ``pretrained.read_spec``.
+        store: Codes for an experiment's model; its rates and codebook are the baselines'. None
+            for encoders of waveforms; log-mel then has 50 frames a second of 16 kHz audio.
         device: Where to compute.
         checkpoint: Which checkpoint of an experiment directory.
         untrained_seed: In place of a checkpoint: fresh weights with this seed.
+        layer_weights: Weights of a sum of all layers, see ``mix.read_weights``; the encoder's only
+            layer is then 0.
 
     Raises:
         ConfigError: If it is neither a baseline nor a directory.
         CheckpointError: If the experiment was trained on codes of another codec.
     """
+    encoder = _encoder(name, store, device, checkpoint, untrained_seed)
+    return encoder if layer_weights is None else LayerMix(encoder, read_weights(layer_weights))
+
+
+def _encoder(
+    name: str,
+    store: TokenStore | None,
+    device: str | torch.device,
+    checkpoint: str,
+    untrained_seed: int | None,
+) -> SpeechEncoder:
     if name == "codec":
-        return CodecEmbeddings.from_store(store.path, store.meta.frame_rate, device)
+        return CodecEmbeddings.from_store(_codes(store, name).path, store.frame_rate, device)
     if name == "logmel":
-        return LogMel(store.meta.sample_rate, store.meta.frame_rate, device=device)
+        rates = _RATES if store is None else (store.sample_rate, store.frame_rate)
+        return LogMel(*rates, device=device)
+    if (spec := read_spec(name)) is not None:
+        return load_pretrained(spec, device)
     if not Path(name).is_dir():
         raise ConfigError(
-            f"encoder: expected one of {BASELINES} or an experiment directory, found {name!r}",
+            f"encoder: expected one of {BASELINES}, one of {encoder_names()}, an experiment"
+            f" directory, a model of transformers, found {name!r}",
             stage="pretrain",
         )
     encoder = load_encoder(name, device, checkpoint, untrained_seed=untrained_seed)
-    contract.check_checkpoint(store, encoder.codes, same_data=False)
+    contract.check_checkpoint(_codes(store, name), encoder.codes, same_data=False)
     return encoder
+
+
+def _codes(store: TokenStore | None, name: str) -> TokenStore:
+    if store is None:
+        raise ConfigError(f"encoder {name}: expected a token store of codes, found none", "tokens")
+    return store
+
+
+def open_utterances(
+    encoder: SpeechEncoder, store: TokenStore | None, data_dir: DataDir | None
+) -> Utterances:
+    """Utterances to make features of: a store's, or where there is none all of a data dir.
+
+    Raises:
+        ConfigError: If the encoder needs another one of the two.
+        DataError: If too many utterances of the data dir are unusable.
+    """
+    if store is not None:
+        return store
+    if not _takes_waves(encoder):
+        raise ConfigError(
+            f"encoder {encoder.name} takes codes: expected a token store, found none", "tokens"
+        )
+    return WaveUtterances(_needed(data_dir, encoder), encoder)
 
 
 def make_source(
     encoder: SpeechEncoder,
-    store: TokenStore,
+    utterances: Utterances,
     utt_ids: list[str] | None = None,
     data_dir: DataDir | None = None,
 ) -> Source:
-    """Inputs for an encoder: codes of the store, or waveforms cut to the store's frames.
+    """Inputs for an encoder: codes, or waveforms of the length that gives the frames wanted.
 
     Args:
         encoder: What takes them.
-        store: Codes, and the frame counts of all utterances.
-        utt_ids: Utterances to take, in this order; all of the store where None.
+        utterances: A token store, or what ``open_utterances`` made of a data dir.
+        utt_ids: Utterances to take, in this order; all where None.
         data_dir: Where the waveforms are; needed only by encoders of waveforms.
 
     Raises:
-        ConfigError: If the encoder takes waveforms and there is no data dir.
+        ConfigError: If the encoder takes waveforms and there is no data dir, or its frames come at
+            another rate than those of the store.
     """
-    if encoder.input_kind == "codes":
-        return CodeSource(store, utt_ids)
+    if not _takes_waves(encoder):
+        if not isinstance(utterances, TokenStore):
+            raise ConfigError(f"encoder {encoder.name} takes codes: found {utterances.path}")
+        return CodeSource(utterances, utt_ids)
+    if abs(encoder.frame_rate - utterances.frame_rate) > _SAME_RATE * encoder.frame_rate:
+        raise ConfigError(
+            f"encoder {encoder.name}: expected {encoder.frame_rate:g} frames a second, found"
+            f" {utterances.frame_rate:g} in {utterances.path}: leave the store out"
+        )
+    wanted = utterances.utt_ids if utt_ids is None else utt_ids
+    frames = {utt: utterances.num_frames(utt) for utt in wanted}
+    if isinstance(utterances, WaveUtterances):
+        samples = {utt: utterances.num_samples(utt) for utt in wanted}
+    else:
+        samples = {utt: encoder.samples_for(count) for utt, count in frames.items()}
+    return WavSource(_needed(data_dir, encoder), encoder.sample_rate, frames, samples)
+
+
+def _takes_waves(encoder: SpeechEncoder) -> TypeGuard[WaveEncoder]:
+    return encoder.input_kind == "wav"
+
+
+def _needed(data_dir: DataDir | None, encoder: SpeechEncoder) -> DataDir:
     if data_dir is None:
         raise ConfigError(
             f"encoder {encoder.name} takes waveforms: expected a data dir, found none"
         )
-    wanted = store.utt_ids if utt_ids is None else utt_ids
-    lengths = {utt: store.num_frames(utt) for utt in wanted}
-    rate = store.meta.sample_rate
-    return WavSource(data_dir, rate, lengths, hop=round(rate / store.meta.frame_rate))
+    return data_dir

@@ -76,29 +76,34 @@ class CodeSource:
 
 
 class WavSource:
-    """Waveforms of a data dir, cut to the frames that a token store has for each utterance.
+    """Waveforms of a data dir.
 
     Args:
         data_dir: The data dir.
         sample_rate: Rate that the encoder takes, Hz.
-        num_frames: Frames of each utterance to make, for instance from a codec's token store.
-        hop: Samples a frame.
+        num_frames: Frames of each utterance to make.
+        num_samples: Samples of each utterance to read, which make so many frames: here all sets
+            of utterances meet, whatever counted their frames. Audio is cut to them, or continued
+            with silence, for instance for a codec's last frame.
     """
 
     can_cut = False
 
     def __init__(
-        self, data_dir: DataDir, sample_rate: int, num_frames: dict[str, int], hop: int
+        self,
+        data_dir: DataDir,
+        sample_rate: int,
+        num_frames: dict[str, int],
+        num_samples: dict[str, int],
     ) -> None:
-        self._data_dir, self._sample_rate, self._hop = data_dir, sample_rate, hop
+        self._data_dir, self._sample_rate, self._num_samples = data_dir, sample_rate, num_samples
         self.utt_ids = list(num_frames)
         self.num_frames = np.array(list(num_frames.values()), dtype=np.int64)
 
     def read(self, utt_ids: list[str], starts: np.ndarray, lengths: np.ndarray) -> list[Tensor]:
-        """Samples (frames * hop,) of each utterance; a codec's padding frame reads as silence."""
+        """Samples (N,) of each utterance."""
         return [
-            self._samples(self._data_dir.source(utt), int(length) * self._hop)
-            for utt, length in zip(utt_ids, lengths, strict=True)
+            self._samples(self._data_dir.source(utt), self._num_samples[utt]) for utt in utt_ids
         ]
 
     def _samples(self, source: AudioSource, num_samples: int) -> Tensor:

@@ -80,9 +80,10 @@ class TokenizerTask(GuardedTask, AbsTask):
         add("--reconstruction_weight", type=float, default=RECONSTRUCTION_WEIGHT)
         add("--commitment_weight", type=float, default=COMMITMENT_WEIGHT)
         add("--crop_frames", type=int, default=CROP_FRAMES, help="shorter utterances go in whole")
-        add("--feature_encoder", help="to stream: experiment directory, 'codec' or 'logmel'")
+        add("--feature_encoder", help="to stream: what --encoder of other commands takes")
         add("--feature_checkpoint", default="latest", help="latest, best or an epoch number")
         add("--feature_layer", type=int_or_none, help="1-based; 0 = input to the first layer")
+        add("--feature_layer_weights", help="in place of a layer: a list or a file, see mix.py")
         add("--feature_batch_frames", type=int, default=BATCH_FRAMES, help="of the encoder")
         add(
             "--crops_per_visit",

@@ -17,7 +17,7 @@ from codec_ssl.data.data_dir import DataDir
 from codec_ssl.errors import CheckpointError, ConfigError
 from codec_ssl.features.base import Origin, SpeechEncoder
 from codec_ssl.features.cache import FeatureCache, digest_of
-from codec_ssl.features.factory import make_encoder
+from codec_ssl.features.factory import make_encoder, open_utterances
 from codec_ssl.tokens import contract
 from codec_ssl.tokens.store import TokenStore
 from codec_ssl.train.checkpoint import read_config
@@ -39,17 +39,18 @@ _logger = logging.getLogger(__name__)
 def open_features(args: argparse.Namespace) -> dict[str, Features]:
     """Open what ``--<split>_data_path_and_name_and_type`` names, for training and validation.
 
-    Either ``CACHE,features,feature_cache``, or ``STORE,codes,token_store`` with
-    ``--feature_encoder`` and ``--feature_layer``, and ``DIR,audio,data_dir`` beside it if the
-    encoder takes waveforms.
+    Either ``CACHE,features,feature_cache``, or with ``--feature_encoder`` and ``--feature_layer``
+    (or ``--feature_layer_weights``) what the encoder takes: ``STORE,codes,token_store`` or
+    ``DIR,audio,data_dir``, or both for waveforms cut to the frames of codes.
 
     Raises:
         ConfigError: If it is something else, or the two are features of different kinds.
         CodecSSLError: If data or encoder cannot be opened.
     """
     train, valid = (_open_split(args, split) for split in SPLITS)
-    if isinstance(train, StreamedSet) and isinstance(valid, StreamedSet):
-        contract.check_pair(train.store, valid.store)
+    stores = [each.utterances for each in (train, valid) if isinstance(each, StreamedSet)]
+    if len(stores) == len(SPLITS) and all(isinstance(store, TokenStore) for store in stores):
+        contract.check_pair(*stores)
     if train.origin != valid.origin or train.width != valid.width:
         raise ConfigError(
             f"valid data: expected features of {train.origin}, width {train.width}, as the"
@@ -63,26 +64,24 @@ def _open_split(args: argparse.Namespace, split: str) -> Features:
     paths = {(name, kind): path for path, name, kind in entries}
     if paths.keys() == {("features", CACHE)}:
         return _open_cache(args, Path(paths["features", CACHE]))
-    if not {("codes", STORE)} <= paths.keys() <= {("codes", STORE), ("audio", DATA_DIR)}:
+    if not paths or not paths.keys() <= {("codes", STORE), ("audio", DATA_DIR)}:
         raise ConfigError(
-            f"{split} data: expected either CACHE,features,{CACHE}, or STORE,codes,{STORE} (and"
-            f" DIR,audio,{DATA_DIR}), found {[','.join(entry) for entry in entries]}"
+            f"{split} data: expected either CACHE,features,{CACHE}, or STORE,codes,{STORE} or"
+            f" DIR,audio,{DATA_DIR}, found {[','.join(entry) for entry in entries]}"
         )
-    if args.feature_encoder is None or args.feature_layer is None:
+    layer = 0 if args.feature_layer_weights else args.feature_layer
+    if args.feature_encoder is None or layer is None:
         raise ConfigError(
-            f"{split} data are codes: expected --feature_encoder and --feature_layer, found"
+            f"{split} data are no features: expected --feature_encoder and --feature_layer, found"
             f" {args.feature_encoder} and {args.feature_layer}"
         )
     encoder = _encoder(args)
-    encoder.check_layers([args.feature_layer])
-    audio = paths.get(("audio", DATA_DIR))
-    return StreamedSet(
-        encoder,
-        TokenStore(paths["codes", STORE]),
-        args.feature_layer,
-        None if audio is None else DataDir(audio),
-        args.feature_batch_frames,
-    )
+    encoder.check_layers([layer])
+    audio, codes = paths.get(("audio", DATA_DIR)), paths.get(("codes", STORE))
+    data_dir = None if audio is None else DataDir(audio)
+    store = None if codes is None else TokenStore(codes)
+    utterances = open_utterances(encoder, store, data_dir)
+    return StreamedSet(encoder, utterances, layer, data_dir, args.feature_batch_frames)
 
 
 def _open_cache(args: argparse.Namespace, path: Path) -> FeatureCache:
@@ -97,15 +96,19 @@ def _open_cache(args: argparse.Namespace, path: Path) -> FeatureCache:
 def _encoder(args: argparse.Namespace) -> SpeechEncoder:
     """The encoder, for the first store that there is."""
     entries = [e for s in SPLITS for e in getattr(args, f"{s}_data_path_and_name_and_type")]
-    store = next(path for path, _, kind in entries if kind == STORE)
+    store = next((path for path, _, kind in entries if kind == STORE), None)
     device = f"cuda:{torch.cuda.current_device()}" if args.ngpu > 0 else "cpu"
-    return _load_encoder(args.feature_encoder, store, device, args.feature_checkpoint)
+    weights = args.feature_layer_weights
+    return _load_encoder(args.feature_encoder, store, device, args.feature_checkpoint, weights)
 
 
 @lru_cache(maxsize=1)
-def _load_encoder(name: str, store: str, device: str, checkpoint: str) -> SpeechEncoder:
+def _load_encoder(
+    name: str, store: str | None, device: str, checkpoint: str, weights: str | None
+) -> SpeechEncoder:
     """Once in a process: data are opened for the model, and again for the batches."""
-    return make_encoder(name, TokenStore(store), device, checkpoint)
+    codes = None if store is None else TokenStore(store)
+    return make_encoder(name, codes, device, checkpoint, layer_weights=weights)
 
 
 def record(features: Mapping[str, Features]) -> dict[str, Any]:

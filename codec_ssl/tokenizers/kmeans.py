@@ -20,12 +20,15 @@ from torch import Tensor
 from codec_ssl.errors import ConfigError, DataError, TrainingError
 from codec_ssl.nn.quantize import nearest
 from codec_ssl.tokenizers.base import Origin, Tokenizer
+from codec_ssl.tokenizers.minibatch import minibatch_centroids
 from codec_ssl.tokenizers.reservoir import Reservoir
 
 _INITS = {
     "random": faiss.ClusteringInitMethod_RANDOM,
     "kmeans++": faiss.ClusteringInitMethod_KMEANS_PLUS_PLUS,
 }
+
+BACKENDS = ("faiss", "sklearn")
 
 logger = logging.getLogger(__name__)
 
@@ -41,6 +44,8 @@ class KMeansOptions:
         num_restarts: Fits from different starts, of which the lowest inertia is kept.
         init: ``kmeans++`` or ``random`` starting points.
         seed: Seed of the sample and of the starts.
+        backend: ``faiss``, or ``sklearn`` for HuBERT's mini-batches, which have settings of their
+            own for all but K, M and the seed.
     """
 
     num_clusters: int = 500
@@ -49,8 +54,11 @@ class KMeansOptions:
     num_restarts: int = 1
     init: str = "kmeans++"
     seed: int = 0
+    backend: str = "faiss"
 
     def __post_init__(self) -> None:
+        if self.backend not in BACKENDS:
+            raise ConfigError(f"k-means backend: expected one of {BACKENDS}, found {self.backend}")
         if self.init not in _INITS:
             raise ConfigError(f"k-means init: expected one of {sorted(_INITS)}, found {self.init}")
         least = {"num_clusters": 2, "max_frames": 1, "num_iterations": 1, "num_restarts": 1}
@@ -125,6 +133,20 @@ class KMeans(Tokenizer):
 
     def fit_sample(self, sample: np.ndarray) -> Self:
         """Cluster a sample (M, D) float32 that is already in memory, however it is balanced."""
+        sample = np.ascontiguousarray(sample, dtype=np.float32)
+        fit = self._lloyd if self.options.backend == "faiss" else self._minibatch
+        self._centroids = torch.from_numpy(fit(sample))
+        index = faiss.IndexFlatL2(sample.shape[1])
+        index.add(self._centroids.numpy())
+        distances, owners = index.search(sample, 1)
+        counts = np.bincount(owners[:, 0], minlength=self.options.num_clusters)
+        self.report = _report(counts, float(distances.mean(dtype=np.float64)))
+        return self
+
+    def _minibatch(self, sample: np.ndarray) -> np.ndarray:
+        return minibatch_centroids(sample, self.options.num_clusters, self.options.seed)
+
+    def _lloyd(self, sample: np.ndarray) -> np.ndarray:
         options = self.options
         engine = faiss.Kmeans(
             sample.shape[1],
@@ -137,12 +159,8 @@ class KMeans(Tokenizer):
             max_points_per_centroid=len(sample),
             min_points_per_centroid=1,
         )
-        engine.train(np.ascontiguousarray(sample, dtype=np.float32))
-        self._centroids = torch.from_numpy(engine.centroids.copy())
-        distances, owners = engine.index.search(sample, 1)
-        counts = np.bincount(owners[:, 0], minlength=options.num_clusters)
-        self.report = _report(counts, float(distances.mean(dtype=np.float64)))
-        return self
+        engine.train(sample)
+        return engine.centroids.copy()
 
     def encode(self, features: Tensor, lens: Tensor | None = None) -> Tensor:
         """Nearest centroid of each frame.

@@ -13,8 +13,9 @@ from codec_ssl.errors import CheckpointError
 from codec_ssl.features.base import Origin, SpeechEncoder, origin_of
 from codec_ssl.features.factory import make_source
 from codec_ssl.features.stream import BATCH_FRAMES, stream_features
+from codec_ssl.features.utterances import Utterances
 from codec_ssl.tokenizers.base import Tokenizer
-from codec_ssl.tokens.store import TokenStore, TokenStoreWriter
+from codec_ssl.tokens.store import TokenStoreWriter
 
 logger = logging.getLogger(__name__)
 
@@ -22,7 +23,7 @@ logger = logging.getLogger(__name__)
 def fit_tokenizer(
     tokenizer: Tokenizer,
     encoder: SpeechEncoder,
-    store: TokenStore,
+    utterances: Utterances,
     layer: int,
     *,
     portion: float = 1.0,
@@ -30,24 +31,24 @@ def fit_tokenizer(
     data_dir: DataDir | None = None,
     batch_frames: int = BATCH_FRAMES,
 ) -> None:
-    """Fit on the features of a store, which stream by and are never dumped.
+    """Fit on the features of utterances, which stream by and are never dumped.
 
     Args:
         tokenizer: What to fit.
         encoder: Makes the features.
-        store: Codes of the training set.
+        utterances: Those of the training set, see ``open_utterances``.
         layer: Layer to take.
         portion: Share of the utterances to look at, drawn at random: HuBERT takes a tenth.
         seed: Seed of that draw.
         data_dir: For encoders of waveforms.
         batch_frames: Most padded frames in a batch.
     """
-    utt_ids = sorted(store.utt_ids)
+    utt_ids = sorted(utterances.utt_ids)
     count = max(1, round(portion * len(utt_ids)))
     chosen = np.random.default_rng(seed).permutation(len(utt_ids))[:count]
     picked = [utt_ids[i] for i in sorted(chosen)]
     logger.info("fitting on layer %d of %s, %d utterances", layer, encoder.name, len(picked))
-    source = make_source(encoder, store, picked, data_dir)
+    source = make_source(encoder, utterances, picked, data_dir)
     batches = stream_features(encoder, source, [layer], batch_frames=batch_frames)
     tokenizer.origin = origin_of(encoder, layer)
     tokenizer.fit(batch.features[layer] for batch in batches)
@@ -56,7 +57,7 @@ def fit_tokenizer(
 def extract_labels(
     tokenizer: Tokenizer,
     encoder: SpeechEncoder,
-    store: TokenStore,
+    utterances: Utterances,
     out_dir: str | Path,
     *,
     job: int = 1,
@@ -66,7 +67,7 @@ def extract_labels(
     data_dir: DataDir | None = None,
     batch_frames: int = BATCH_FRAMES,
 ) -> None:
-    """Write the tokens of every utterance of a store, as a token store.
+    """Write the tokens of every utterance, as a token store.
 
     Shards are a plan of the utterance list and each is encoded by itself, so the result doesn't
     depend on the number of jobs, and a killed job goes on at its first missing shard.
@@ -77,7 +78,7 @@ def extract_labels(
     Args:
         tokenizer: Fitted on the training set; valid and test take the same.
         encoder: The one that it was fitted on.
-        store: Codes to label.
+        utterances: What to label, see ``open_utterances``.
         out_dir: The label store.
         job: Number of this job, from 1.
         num_jobs: Number of jobs that share the work.
@@ -92,10 +93,10 @@ def extract_labels(
     origin = check_origin(tokenizer, encoder)
     writer = TokenStoreWriter(
         out_dir,
-        utt_ids=store.utt_ids,
+        utt_ids=utterances.utt_ids,
         sizes=tokenizer.sizes,
-        frame_rate=store.meta.frame_rate,
-        sample_rate=store.meta.sample_rate,
+        frame_rate=utterances.frame_rate,
+        sample_rate=utterances.sample_rate,
         maker={
             "kind": tokenizer.kind,
             "name": name or tokenizer.kind,
@@ -104,11 +105,11 @@ def extract_labels(
             "encoder": origin.encoder,
             "encoder_fingerprint": origin.fingerprint,
         },
-        shard_utterances=store.meta.shard_utterances,
+        shard_utterances=utterances.shard_utterances,
     )
     for shard in tqdm(writer.pending(job, num_jobs), desc="label shards", disable=None):
         utt_ids = list(writer.shard_utt_ids(shard))
-        source = make_source(encoder, store, utt_ids, data_dir)
+        source = make_source(encoder, utterances, utt_ids, data_dir)
         batches = stream_features(encoder, source, [origin.layer], batch_frames=batch_frames)
         tokens = {
             utt: np.empty((count, len(tokenizer.sizes)), dtype=np.int64)

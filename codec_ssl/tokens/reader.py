@@ -83,6 +83,21 @@ class TokenStore(Mapping[str, np.ndarray]):
         """SHA-256 over what made the codes and the codes themselves."""
         return self.meta.fingerprint
 
+    @property
+    def frame_rate(self) -> float:
+        """Frames a second."""
+        return self.meta.frame_rate
+
+    @property
+    def sample_rate(self) -> int:
+        """Rate in Hz of the audio that the codes were made from."""
+        return self.meta.sample_rate
+
+    @property
+    def shard_utterances(self) -> int:
+        """Utterances planned a shard."""
+        return self.meta.shard_utterances
+
     @cached_property
     def utt_ids(self) -> list[str]:
         """Ids by position, in the order in which they were planned."""

@@ -20,7 +20,7 @@ from codec_ssl.errors import ConfigError
 from codec_ssl.features.base import Origin, SpeechEncoder, origin_of
 from codec_ssl.features.factory import make_source
 from codec_ssl.features.stream import BATCH_FRAMES, FeatureBatch, stream_features
-from codec_ssl.tokens.store import TokenStore
+from codec_ssl.features.utterances import Utterances
 from codec_ssl.train.crops import Batch, CropOptions, Visits, pack
 
 _Crop = tuple[str, Tensor]
@@ -28,24 +28,24 @@ _Crop = tuple[str, Tensor]
 
 @dataclass(frozen=True, eq=False)
 class StreamedSet:
-    """Features that an encoder makes of a token store or of waveforms.
+    """Features that an encoder makes of codes or of waveforms.
 
     Attributes:
         encoder: The frozen model.
-        store: Codes, and the frame counts.
+        utterances: See ``open_utterances``.
         layer: Layer to take.
         data_dir: For encoders of waveforms.
         batch_frames: Most padded frames in a batch of the encoder.
     """
 
     encoder: SpeechEncoder
-    store: TokenStore
+    utterances: Utterances
     layer: int
     data_dir: DataDir | None = None
     batch_frames: int = BATCH_FRAMES
 
     def __len__(self) -> int:
-        return len(self.store)
+        return len(self.utterances)
 
     @property
     def origin(self) -> Origin:
@@ -60,16 +60,16 @@ class StreamedSet:
     @property
     def lengths(self) -> np.ndarray:
         """Frames of each utterance by position: (U,) int64."""
-        return self.store.lengths
+        return self.utterances.lengths
 
     @cached_property
     def utt_ids(self) -> list[str]:
         """Ids by position."""
-        return self.store.utt_ids
+        return self.utterances.utt_ids
 
     def batches(self, utt_ids: list[str] | None = None) -> Iterator[FeatureBatch]:
         """Features of some utterances, or of all."""
-        source = make_source(self.encoder, self.store, utt_ids, self.data_dir)
+        source = make_source(self.encoder, self.utterances, utt_ids, self.data_dir)
         return stream_features(self.encoder, source, [self.layer], batch_frames=self.batch_frames)
 
 

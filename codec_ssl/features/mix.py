@@ -1,0 +1,103 @@
+"""A weighted sum of an encoder's layers, which is an encoder too (RepCodec, table 1).
+
+The paper takes the weights that SUPERB's recognition task learns for a frozen model.
+
+Letters: L layers, without the input to the first one.
+"""
+
+import hashlib
+import json
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+import torch
+from torch import Tensor
+
+from codec_ssl.errors import CheckpointError, ConfigError
+from codec_ssl.features.base import SpeechEncoder, WaveEncoder
+
+
+class LayerMix(WaveEncoder):
+    """Sum of layers 0 to L times their weights; its only layer is 0.
+
+    Args:
+        encoder: Makes the layers, of codes or waveforms.
+        weights: L + 1 numbers.
+
+    Raises:
+        ConfigError: If there are more or fewer weights.
+    """
+
+    num_layers = 0
+
+    def __init__(self, encoder: SpeechEncoder, weights: Sequence[float]) -> None:
+        if len(weights) != encoder.num_layers + 1:
+            raise ConfigError(
+                f"weights of layers: expected {encoder.num_layers + 1}, for layers 0 to"
+                f" {encoder.num_layers} of {encoder.name}, found {len(weights)}"
+            )
+        self._encoder = encoder
+        self._weights = {n: float(weight) for n, weight in enumerate(weights) if weight}
+        self.name, self.input_kind = f"{encoder.name}_mix", encoder.input_kind
+        self.width, self.frame_rate, self.device = encoder.width, encoder.frame_rate, encoder.device
+        if isinstance(encoder, WaveEncoder):
+            self.sample_rate = encoder.sample_rate
+        record = json.dumps([encoder.fingerprint, sorted(self._weights.items())])
+        self.fingerprint = hashlib.sha256(record.encode()).hexdigest()
+
+    def encode(
+        self, inputs: Tensor, lens: Tensor, layers: Sequence[int]
+    ) -> tuple[dict[int, Tensor], Tensor]:
+        """See ``SpeechEncoder.encode``; layers of weight 0 are left out."""
+        self.check_layers(layers)
+        found, frame_lens = self._encoder.encode(inputs, lens, list(self._weights) or [0])
+        mixed = sum(found[layer] * weight for layer, weight in self._weights.items())
+        return {0: mixed}, frame_lens
+
+    def frames_of(self, num_samples: int) -> int:
+        """See ``WaveEncoder.frames_of``."""
+        return self._waves().frames_of(num_samples)
+
+    def samples_for(self, num_frames: int) -> int:
+        """See ``WaveEncoder.samples_for``."""
+        return self._waves().samples_for(num_frames)
+
+    def _waves(self) -> WaveEncoder:
+        if not isinstance(self._encoder, WaveEncoder):
+            raise ConfigError(f"encoder {self._encoder.name} takes codes, not waveforms")
+        return self._encoder
+
+
+def read_weights(text: str) -> list[float]:
+    """Read weights of layers.
+
+    Args:
+        text: Numbers with commas between, a file with numbers in it, or a checkpoint of s3prl, the
+            softmax of whose featurizer's weights it is.
+
+    Raises:
+        CheckpointError: If the file is neither.
+        ConfigError: If it is no list of numbers.
+    """
+    path = Path(text)
+    if path.is_file() and path.suffix in (".ckpt", ".pt", ".pth"):
+        return _featurizer(path)
+    try:
+        content = path.read_text(encoding="utf-8") if path.is_file() else text
+        return [float(number) for number in content.replace(",", " ").split()]
+    except ValueError as error:
+        raise ConfigError(
+            f"weights of layers: expected numbers, found {text!r}: {error}"
+        ) from error
+
+
+def _featurizer(path: Path) -> list[float]:
+    try:
+        content: Any = torch.load(path, map_location="cpu", weights_only=True)
+        weights = content["Featurizer"]["weights"]
+        return torch.softmax(weights.float(), 0).tolist()
+    except Exception as error:
+        raise CheckpointError(
+            f"{path}: expected a checkpoint of s3prl with ['Featurizer']['weights']: {error}"
+        ) from error
