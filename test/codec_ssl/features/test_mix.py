@@ -1,0 +1,60 @@
+"""Sums of layers are encoders."""
+
+import pytest
+import torch
+
+from codec_ssl.errors import CheckpointError, ConfigError
+from codec_ssl.features.base import WaveEncoder
+from codec_ssl.features.mix import LayerMix, read_weights
+
+
+class Layers(WaveEncoder):
+    """Layer n of an utterance is n + its samples, a frame each two of them."""
+
+    name, num_layers, width, frame_rate = "layers", 2, 1, 50.0
+    sample_rate, fingerprint, device = 100, "f", torch.device("cpu")
+    asked = None
+
+    def encode(self, inputs, lens, layers):
+        self.asked = list(layers)
+        return {n: n + inputs[:, ::2, None] for n in layers}, (lens + 1) // 2
+
+    def frames_of(self, num_samples):
+        return (num_samples + 1) // 2
+
+    def samples_for(self, num_frames):
+        return 2 * num_frames - 1
+
+
+def test_a_mix_is_the_weighted_sum_and_leaves_out_what_weighs_nothing():
+    encoder = Layers()
+    mix = LayerMix(encoder, [0.0, 0.25, 2.0])
+    wav = torch.arange(8.0).view(2, 4)
+    found, lens = mix.encode(wav, torch.tensor([4, 3]), [0])
+    frames = wav[:, ::2, None]
+    assert torch.equal(found[0], 0.25 * (1 + frames) + 2.0 * (2 + frames))
+    assert encoder.asked == [1, 2] and lens.tolist() == [2, 2]
+    assert (mix.num_layers, mix.name, mix.width) == (0, "layers_mix", 1)
+    assert (mix.frames_of(5), mix.samples_for(3), mix.sample_rate) == (3, 5, 100)
+
+
+def test_other_weights_are_another_encoder():
+    prints = {LayerMix(Layers(), weights).fingerprint for weights in ([1, 0, 0], [0, 1, 0])}
+    assert len(prints) == 2
+    with pytest.raises(ConfigError, match="expected 3, for layers 0 to 2 of layers, found 2"):
+        LayerMix(Layers(), [0.5, 0.5])
+
+
+def test_weights_are_read_from_lists_files_and_checkpoints_of_superb(tmp_path):
+    assert read_weights("0, 0.5,0.5") == [0.0, 0.5, 0.5]
+    (tmp_path / "weights.txt").write_text("0.25\n0.75\n")
+    assert read_weights(str(tmp_path / "weights.txt")) == [0.25, 0.75]
+    logits = torch.tensor([0.0, 1.0, 2.0])
+    path = tmp_path / "dev-best.ckpt"
+    torch.save({"Featurizer": {"weights": logits}}, path)
+    assert read_weights(str(path)) == pytest.approx(logits.softmax(0).tolist())
+    torch.save({"Downstream": {}}, path)
+    with pytest.raises(CheckpointError, match=r"\['Featurizer'\]\['weights'\]"):
+        read_weights(str(path))
+    with pytest.raises(ConfigError, match="expected numbers, found 'a,b'"):
+        read_weights("a,b")
