@@ -4,6 +4,7 @@ import argparse
 from pathlib import Path
 
 from codec_ssl.bin import cli
+from codec_ssl.tokenizers.experiment import export_tokenizer
 
 
 def get_parser() -> argparse.ArgumentParser:
@@ -16,10 +17,8 @@ def get_parser() -> argparse.ArgumentParser:
 
 
 def main() -> None:
-    """Parse and write; the task is imported here because that alone takes many seconds."""
+    """Parse and write."""
     args = get_parser().parse_args()
-    from codec_ssl.tasks.tokenizer import export_tokenizer
-
     export_tokenizer(args.exp, args.checkpoint, args.out)
 
 

@@ -1,10 +1,8 @@
 """The task that trains RepCodec (arXiv 2309.00169, appendix B) and its VQ baseline."""
 
 import argparse
-import json
 import math
 from collections.abc import Callable, Mapping
-from pathlib import Path
 from typing import Any, ClassVar
 
 import numpy as np
@@ -24,22 +22,17 @@ from codec_ssl.tasks.tokenizer_data import (
     iter_factory,
     open_features,
     record,
-    recorded_origin,
 )
 from codec_ssl.tasks.tokenizer_model import ESPnetTokenizer
+from codec_ssl.tokenizers.experiment import export_tokenizer, learned_class
 from codec_ssl.tokenizers.learned import (
     COMMITMENT_WEIGHT,
     CROP_FRAMES,
     RECONSTRUCTION_WEIGHT,
-    LearnedTokenizer,
 )
-from codec_ssl.tokenizers.registry import tokenizer_class
-from codec_ssl.train.checkpoint import load_state_strict, load_weights
 from codec_ssl.train.crop_stream import StreamOptions
 from codec_ssl.train.recovery import CheckpointKeeper
 from codec_ssl.train.trainer import CodecSSLTrainer
-
-EXPORTED = "tokenizer"
 
 
 class TokenizerTrainer(CodecSSLTrainer):
@@ -189,7 +182,7 @@ class TokenizerTask(GuardedTask, AbsTask):
                     f"tokenizer_conf says width {args.tokenizer_conf['width']}, but"
                     f" {features['train'].origin} has {width}"
                 )
-        tokenizer = _learned(args.tokenizer).from_settings(args.tokenizer_conf)
+        tokenizer = learned_class(args.tokenizer).from_settings(args.tokenizer_conf)
         return ESPnetTokenizer(tokenizer.codec, args.reconstruction_weight, args.commitment_weight)
 
     @classmethod
@@ -202,39 +195,3 @@ class TokenizerTask(GuardedTask, AbsTask):
     ) -> AbsIterFactory:
         """Build the batches of training or validation."""
         return iter_factory(args, distributed_option, mode)
-
-
-def export_tokenizer(
-    exp_dir: str | Path, which: str = "latest", out_dir: str | Path | None = None
-) -> LearnedTokenizer:
-    """Write the tokenizer of an experiment.
-
-    Args:
-        exp_dir: The experiment directory.
-        which: ``latest``, ``best`` or an epoch number.
-        out_dir: Folder to write; the experiment's own folder ``tokenizer`` where None.
-
-    Raises:
-        CheckpointError: If the experiment is no whole training of a tokenizer.
-    """
-    config, state = load_weights(exp_dir, which, prefix="codec.")
-    origin = recorded_origin(config, exp_dir)
-    tokenizer = _learned(config["tokenizer"]).from_settings(config["tokenizer_conf"], origin)
-    load_state_strict(tokenizer.codec, state, str(exp_dir))
-    history = json.loads((Path(exp_dir) / "history.json").read_text(encoding="utf-8"))
-    epoch = int(which) if str(which).isdigit() else len(history)
-    tokenizer.report = {
-        "checkpoint": which,
-        "config": config.get("config"),
-        "num_epochs": epoch,
-        "last_valid": history[epoch - 1]["valid"],
-    }
-    tokenizer.save(Path(exp_dir) / EXPORTED if out_dir is None else out_dir)
-    return tokenizer
-
-
-def _learned(kind: str) -> type[LearnedTokenizer]:
-    found = tokenizer_class(kind)
-    if not issubclass(found, LearnedTokenizer):
-        raise ConfigError(f"tokenizer {kind} is not trained by this task but by fit_{kind}")
-    return found

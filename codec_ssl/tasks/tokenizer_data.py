@@ -18,6 +18,7 @@ from codec_ssl.errors import CheckpointError, ConfigError
 from codec_ssl.features.base import Origin, SpeechEncoder
 from codec_ssl.features.cache import FeatureCache, digest_of
 from codec_ssl.features.factory import make_encoder, open_utterances
+from codec_ssl.tokenizers.experiment import recorded_origin
 from codec_ssl.tokens import contract
 from codec_ssl.tokens.store import TokenStore
 from codec_ssl.train.checkpoint import read_config
@@ -127,22 +128,6 @@ def _content(features: Features) -> str:
     if isinstance(features, FeatureCache):
         return features.meta.content
     return digest_of(features.utt_ids, features.lengths)
-
-
-def recorded_origin(config: Mapping[str, Any], exp_dir: str | Path) -> Origin:
-    """What an experiment's features were.
-
-    Raises:
-        CheckpointError: If its config doesn't say so.
-    """
-    try:
-        return Origin(**config["data_record"]["origin"])
-    except (KeyError, TypeError) as error:
-        raise CheckpointError(
-            f"{exp_dir}/config.yaml: expected data_record.origin, which the training of a"
-            f" tokenizer writes, found none ({error})",
-            stage="tokenizer",
-        ) from error
 
 
 def check_resume(data_record: Mapping[str, Any], exp_dir: str | Path) -> None:
