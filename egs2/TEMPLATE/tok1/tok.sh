@@ -11,7 +11,7 @@ cd "$(dirname "$0")"
 # options
 stage=1              # first stage, by number or name
 stop_stage=7         # last stage, by number or name
-nj=2                 # parallel jobs of features and tokens
+nj=1                 # parallel jobs of features and tokens
 ngpu=0               # GPUs of one training (0: CPU)
 datadir=data         # data dirs
 dumpdir=dump         # token stores, and features if they are cached
@@ -143,13 +143,16 @@ done
 for each in "${made[@]}"; do
     folder=${each#*=}
     made_inputs+=(--in "${folder%/tokenizer}")
-    for set in ${token_sets}; do
+    wanted=${token_sets}
+    if [[ ${each%%=*} = *@* ]]; then wanted=${eval_sets}; fi  # a point of a curve is only scored
+    for set in ${wanted}; do
         out=${dump}/${each%%=*}/${set}
         if stage 5 tokens "${out}" "tokens of ${set}" --in "${folder%/tokenizer}" --in "${datadir}" "${encoder_inputs[@]}"; then
             features_of "${set}"
             extract=(python -m codec_ssl.bin.extract_labels --tokenizer "${folder}" "${enc[@]}" --name "${each%%=*}" --out "${out}" --num_jobs "${nj}")
-            ${gpu_cmd} --gpu "${job_gpu}" --num_threads 1 "JOB=1:${nj}" "${dump}/${each%%=*}/logs/${set}.JOB.log" -- "${extract[@]}" --job JOB
-            "${extract[@]}" --finalize true
+            ${gpu_cmd} --gpu "${job_gpu}" --num_threads 1 "JOB=1:${nj}" "${dump}/${each%%=*}/logs/${set}.JOB.log" -- "${extract[@]}" --job JOB \
+                --finalize "$([ "${nj}" -eq 1 ] && echo true || echo false)"
+            if [ "${nj}" -gt 1 ]; then "${extract[@]}" --finalize true; fi
             stage_done
         fi
     done
