@@ -235,6 +235,36 @@ def sklearn_check() -> str:
     return "mutual information"
 
 
+@check("jiwer")
+def jiwer_check() -> str:
+    """Count the errors of a transcript."""
+    import jiwer
+
+    found = jiwer.process_words(["one two three", ""], ["one too three four", "no"])
+    counts = (found.substitutions, found.deletions, found.insertions)
+    expect(counts == (1, 0, 2), f"substitutions, deletions and insertions are {counts}")
+    return "word errors"
+
+
+@check("sentencepiece")
+def sentencepiece_check() -> str:
+    """Train pieces, cut a text and put it together."""
+    import sentencepiece
+
+    model = io.BytesIO()
+    sentencepiece.SentencePieceTrainer.train(
+        sentence_iterator=iter(["a word or two"] * 9),
+        model_writer=model,
+        vocab_size=12,
+        minloglevel=2,
+    )
+    pieces = sentencepiece.SentencePieceProcessor(model_proto=model.getvalue())
+    expect(
+        pieces.decode(pieces.encode("two or a word")) == "two or a word", "a text came back changed"
+    )
+    return "pieces roundtrip"
+
+
 @check("transformers")
 def transformers_check() -> str:
     """Run a tiny HuBERT made from its config."""
