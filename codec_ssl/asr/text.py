@@ -29,6 +29,7 @@ from codec_ssl.tokens.files import canonical, text_digest, write_file
 MODEL_NAME, META_NAME = "pieces.model", "pieces.json"
 STAGE = "pieces"
 UNKNOWN, END = 0, 1
+_COUNTED_AT_ONCE = 10_000
 MODEL_TYPES = ("unigram", "bpe", "char")
 CASES = ("keep", "lower", "upper")
 UNICODE_FORMS = ("NFKC", "NFC", "none")
@@ -118,6 +119,22 @@ class Pieces:
     def encode(self, text: str) -> np.ndarray:
         """Piece ids of a transcript (S,) int64, without the end; empty for an empty one."""
         return np.array(self._model.encode(self.normalization(text)), dtype=np.int64)
+
+    def count(self, texts: Sequence[str]) -> list[int]:
+        """Number of pieces of each transcript, all at once."""
+        counts: list[int] = []
+        for first in range(0, len(texts), _COUNTED_AT_ONCE):
+            some = [self.normalization(text) for text in texts[first : first + _COUNTED_AT_ONCE]]
+            counts += map(len, self._model.encode(some))
+        return counts
+
+    def save(self, path: str | Path) -> None:
+        """Write the same pieces into another folder; does nothing if they are there."""
+        folder = Path(path)
+        folder.mkdir(parents=True, exist_ok=True)
+        if self.path.resolve() != folder.resolve():
+            for name in (MODEL_NAME, META_NAME):
+                write_file(folder / name, (self.path / name).read_bytes())
 
     def decode(self, pieces: Sequence[int]) -> str:
         """Normalised text of piece ids; the end is left out."""

@@ -15,6 +15,7 @@ Letters: U utterances, T frames, D width.
 
 import json
 from bisect import bisect_right
+from collections.abc import Iterator
 from dataclasses import asdict, dataclass, fields
 from functools import cached_property, lru_cache
 from pathlib import Path
@@ -96,6 +97,12 @@ class FeatureCache:
     def __len__(self) -> int:
         return len(self._index)
 
+    def __iter__(self) -> Iterator[str]:
+        return iter(self.utt_ids)
+
+    def __contains__(self, utt_id: object) -> bool:
+        return isinstance(utt_id, str) and self._index.find(utt_id) >= 0
+
     def __getitem__(self, utt_id: str) -> np.ndarray:
         position = self._index.position(utt_id)
         return self.crop(position, 0, self._index.frames(position))
@@ -109,6 +116,11 @@ class FeatureCache:
     def width(self) -> int:
         """D."""
         return self.meta.width
+
+    @cached_property
+    def utt_ids(self) -> list[str]:
+        """Ids by position."""
+        return self._index.utt_ids()
 
     @cached_property
     def lengths(self) -> np.ndarray:

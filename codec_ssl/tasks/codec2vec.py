@@ -11,9 +11,8 @@ from espnet2.iterators.abs_iter_factory import AbsIterFactory
 from espnet2.tasks.abs_task import AbsTask, IteratorOptions
 from espnet2.train.distributed_utils import DistributedOption
 from espnet2.utils.nested_dict_action import NestedDictAction
-from espnet2.utils.types import int_or_none, str2bool
+from espnet2.utils.types import int_or_none
 
-from codec_ssl.errors import ConfigError
 from codec_ssl.ssl.codec2vec import build_codec2vec
 from codec_ssl.tasks.codec2vec_data import (
     check_resume,
@@ -23,10 +22,9 @@ from codec_ssl.tasks.codec2vec_data import (
     record_stores,
 )
 from codec_ssl.tasks.codec2vec_model import ESPnetCodec2Vec
-from codec_ssl.tasks.guarded import GuardedTask
+from codec_ssl.tasks.packed import PackedTask
 from codec_ssl.tokens.store import TokenStore
 from codec_ssl.train import data_type
-from codec_ssl.train.checkpoint import check_init_param
 from codec_ssl.train.collate import PackedCollate
 from codec_ssl.train.lengths import write_lengths
 from codec_ssl.train.recovery import CheckpointKeeper
@@ -53,7 +51,7 @@ class EpochCrops(AbsIterFactory):
         return self.factory.build_iter(epoch, shuffle)
 
 
-class Codec2VecTask(GuardedTask, AbsTask):
+class Codec2VecTask(PackedTask, AbsTask):
     """Data ``codes`` and, for the target ``cluster``, ``labels``: both of type ``token_store``."""
 
     num_optimizers = 1
@@ -68,12 +66,7 @@ class Codec2VecTask(GuardedTask, AbsTask):
         group.add_argument(
             "--target", default="reconstruction", choices=["reconstruction", "cluster", "online"]
         )
-        group.add_argument(
-            "--compile_layers",
-            type=str2bool,
-            default=False,
-            help="torch.compile the Transformer's layers: minutes at the start, faster on a GPU",
-        )
+        cls.add_packed_arguments(group)
         group.add_argument("--min_frames", type=int, default=1, help="Leave out shorter utterances")
         group.add_argument(
             "--max_frames",
@@ -81,34 +74,11 @@ class Codec2VecTask(GuardedTask, AbsTask):
             default=None,
             help="Crop longer utterances to so many frames, elsewhere in each epoch",
         )
-        group.add_argument(
-            "--strict_init",
-            type=str2bool,
-            default=True,
-            help="--init_param must fill all that it names, and nothing may be left over",
-        )
-        group.add_argument(
-            "--data_record",
-            action=NestedDictAction,
-            default={},
-            help="Written into config.yaml by the training: what the data are",
-        )
         parser.set_defaults(
             batch_type="numel",
             best_model_criterion=[("valid", "loss", "min")],
             val_scheduler_criterion=("valid", "loss"),
         )
-
-    @classmethod
-    def check_options(cls, args: argparse.Namespace) -> None:
-        """Refuse options that do not go with packed batches.
-
-        Raises:
-            ConfigError: Naming the option.
-        """
-        super().check_options(args)
-        if args.iterator_type != "sequence" or args.multiple_iterator:
-            raise ConfigError("batches of codes need --iterator_type sequence, one iterator")
 
     @classmethod
     def required_data_names(cls, train: bool = True, inference: bool = False) -> tuple[str, ...]:
@@ -152,9 +122,7 @@ class Codec2VecTask(GuardedTask, AbsTask):
         model = ESPnetCodec2Vec(build_codec2vec(vars(args)))
         if args.compile_layers:
             model.codec2vec.encoder.compile_layers()
-        if args.strict_init:
-            for init_param in args.init_param:
-                check_init_param(model, init_param)
+        cls.check_init(args, model)
         return model
 
     @classmethod
@@ -185,12 +153,7 @@ class Codec2VecTask(GuardedTask, AbsTask):
             min_frames=args.min_frames,
             max_frames=args.max_frames,
         )
-        ranks = distributed_option.dist_world_size if options.distributed else 1
-        if count < ranks:
-            raise ConfigError(
-                f"{mode}: {count} utterances cannot be shared by {ranks} processes; every batch "
-                "needs one for each"
-            )
+        cls.check_count(count, distributed_option, mode)
         options.shape_files = [str(lengths)]
         return options
 

@@ -13,6 +13,28 @@ from torch import Tensor
 from codec_ssl.errors import DataError
 
 MAX_GAP = 1
+Data = Collection[tuple[str, Mapping[str, np.ndarray]]]
+Batch = tuple[list[str], dict[str, Tensor]]
+
+
+def pack_streams(data: Data) -> Batch:
+    """Pack every stream by itself, with lengths of its own.
+
+    Args:
+        data: Utterance ids with streams ``(T, ...)`` by name; the same names in all of them.
+
+    Returns:
+        The ids, and for each name its frames end to end ``(N, ...)`` and, as ``<name>_lengths``,
+        how many each utterance has ``(B,)`` int64.
+    """
+    pieces: dict[str, list[np.ndarray]] = {}
+    for _, streams in data:
+        for name, stream in streams.items():
+            pieces.setdefault(name, []).append(stream)
+    batch = {name: torch.from_numpy(np.concatenate(streams)) for name, streams in pieces.items()}
+    for name, streams in pieces.items():
+        batch[f"{name}_lengths"] = torch.tensor([len(stream) for stream in streams])
+    return [utt_id for utt_id, _ in data], batch
 
 
 class PackedCollate:
@@ -34,9 +56,7 @@ class PackedCollate:
         self.seed = seed
         self.epoch = 0
 
-    def __call__(
-        self, data: Collection[tuple[str, Mapping[str, np.ndarray]]]
-    ) -> tuple[list[str], dict[str, Tensor]]:
+    def __call__(self, data: Data) -> Batch:
         """Make a batch.
 
         Args:

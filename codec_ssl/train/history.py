@@ -12,6 +12,8 @@ Stats = Mapping[str, float]
 _LINE = (
     ("loss", "loss", "{:.3f}"),
     ("acc_masked", "acc", "{:.3f}"),
+    ("acc", "acc", "{:.3f}"),
+    ("perplexity", "ppl", "{:.1f}"),
     ("target_perplexity", "target ppl", "{:.0f}"),
     ("pred_perplexity", "pred ppl", "{:.0f}"),
     ("code_usage", "usage", "{:.2f}"),

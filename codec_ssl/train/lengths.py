@@ -1,10 +1,12 @@
 """Shape files for ESPnet's samplers, made from the index of a store without reading a token."""
 
 import logging
+from collections.abc import Mapping
 from pathlib import Path
 
 from codec_ssl.data.tables import read_table, write_atomic
 from codec_ssl.errors import DataError
+from codec_ssl.features.cache import FeatureCache
 from codec_ssl.tokens.store import TokenStore
 
 _logger = logging.getLogger(__name__)
@@ -35,7 +37,7 @@ def write_lengths(
         DataError: None is left.
     """
     every = dict(zip(store.utt_ids, store.lengths.tolist(), strict=True))
-    chosen = every if wanted is None else {utt: every[utt] for utt in _ids(wanted, store)}
+    chosen = every if wanted is None else {utt: every[utt] for utt in utterances_of(wanted, store)}
     kept = {utt: frames for utt, frames in chosen.items() if frames >= min_frames}
     if not kept:
         raise DataError(
@@ -54,12 +56,22 @@ def write_lengths(
         sum(frames > longest for frames in kept.values()),
         max_frames,
     )
-    path.parent.mkdir(parents=True, exist_ok=True)
-    write_atomic(path, "".join(f"{u} {min(f, longest)}\n" for u, f in sorted(kept.items())))
+    write_shapes(path, {utt: min(frames, longest) for utt, frames in kept.items()})
     return len(kept)
 
 
-def _ids(table: str | Path, store: TokenStore) -> list[str]:
+def write_shapes(path: Path, lengths: Mapping[str, int]) -> None:
+    """Write ``<utterance> <length>`` a line, sorted, atomically; makes the folder."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    write_atomic(path, "".join(f"{utt} {length}\n" for utt, length in sorted(lengths.items())))
+
+
+def utterances_of(table: str | Path, store: TokenStore | FeatureCache) -> list[str]:
+    """First column of a table that names utterances of a store.
+
+    Raises:
+        DataError: If the store lacks one of them.
+    """
     ids = list(read_table(table))
     missing = [utt for utt in ids if utt not in store]
     if missing:

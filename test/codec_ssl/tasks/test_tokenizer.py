@@ -2,7 +2,6 @@
 
 import json
 import logging
-import os
 import signal
 import socket
 import sys
@@ -12,6 +11,7 @@ import pytest
 import torch
 import toy_corpus
 import yaml
+from processes import kill_in_training
 
 from codec_ssl.bin import extract_labels, import_repcodec
 from codec_ssl.errors import CheckpointError, ConfigError, TrainingError
@@ -74,16 +74,7 @@ def run(task, cmd, kill_at=None):
     if kill_at is not None:
         from codec_ssl.tasks.tokenizer_model import ESPnetTokenizer
 
-        forward, done = ESPnetTokenizer.forward, []
-
-        def dying(self, **batch):
-            if self.training:
-                done.append(1)
-                if len(done) == kill_at:
-                    os.kill(os.getpid(), signal.SIGKILL)
-            return forward(self, **batch)
-
-        ESPnetTokenizer.forward = dying
+        kill_in_training(ESPnetTokenizer, kill_at)
     task.main(cmd=cmd)
 
 

@@ -9,7 +9,7 @@ import torch
 
 from codec_ssl.errors import DataError
 from codec_ssl.tokens.store import TokenStore, TokenStoreWriter
-from codec_ssl.train.collate import PackedCollate
+from codec_ssl.train.collate import PackedCollate, pack_streams
 from codec_ssl.train.lengths import write_lengths
 
 
@@ -140,3 +140,15 @@ def test_espnet_reads_a_store_in_workers_in_the_same_order(store, num_workers):
         assert torch.equal(batch["codes"], other["codes"])
     by_id = {ids[0]: batch["codes"].numpy() for ids, batch in found}
     np.testing.assert_array_equal(by_id["d"], store["d"])
+
+
+def test_streams_of_other_lengths_are_packed_each_by_itself():
+    data = [
+        ("a", {"features": np.ones((2, 3), np.float32), "text": np.array([5, 6, 7])}),
+        ("b", {"features": np.zeros((1, 3), np.float32), "text": np.array([8])}),
+    ]
+    ids, batch = pack_streams(data)
+    assert ids == ["a", "b"]
+    assert batch["features"].tolist() == [[1, 1, 1], [1, 1, 1], [0, 0, 0]]
+    assert batch["features_lengths"].tolist() == [2, 1]
+    assert batch["text"].tolist() == [5, 6, 7, 8] and batch["text_lengths"].tolist() == [3, 1]
