@@ -1,4 +1,4 @@
-"""Token stores: show, check, print, convert."""
+"""Token stores: show, check, print, convert, combine."""
 
 import argparse
 import json
@@ -8,6 +8,7 @@ from pathlib import Path
 from codec_ssl.bin import cli
 from codec_ssl.errors import TokenError
 from codec_ssl.tokens import contract, exchange
+from codec_ssl.tokens.combine import combine_stores
 from codec_ssl.tokens.files import canonical, replacing, text_digest
 from codec_ssl.tokens.stats import store_stats
 from codec_ssl.tokens.store import TokenStore
@@ -53,6 +54,12 @@ def get_parser() -> argparse.ArgumentParser:
     take.add_argument("--sample_rate", type=int, default=16000, help="of the audio, in Hz")
     take.add_argument("--maker", required=True, help="name of what made them: hubert_iter0_l6_k500")
     take.add_argument("--kind", default="external", help="codec: inputs; anything else: labels")
+    take.add_argument("--encoder", help="whose features were quantized: hubert_base")
+    take.add_argument("--layer", type=int, help="of the encoder, 1-based")
+
+    join = verbs.add_parser("combine", help="one store of several of the same maker")
+    join.add_argument("out", type=Path)
+    join.add_argument("stores", type=Path, nargs="+")
     return parser
 
 
@@ -66,6 +73,7 @@ def main() -> None:
         "shapes": shapes,
         "export": export,
         "import": take,
+        "combine": join,
     }
     verbs[args.verb](args)
 
@@ -147,6 +155,8 @@ def take(args: argparse.Namespace) -> None:
             f"--codebook_size: expected numbers, found {args.codebook_size}"
         ) from error
     told = {"name": args.maker, "codebook_size": sizes, "frame_rate": args.frame_rate}
+    origin = {key: getattr(args, key) for key in ("encoder", "layer")}
+    origin = {key: value for key, value in origin.items() if value is not None}
     store = exchange.import_tokens(
         exchange.open_source(args.source, args.format, args.utt_ids),
         args.store,
@@ -157,10 +167,16 @@ def take(args: argparse.Namespace) -> None:
         maker={
             "kind": args.kind,
             "name": args.maker,
-            "fingerprint": text_digest(canonical(told)),
+            "fingerprint": text_digest(canonical(told | origin)),
+            **origin,
         },
     )
     print(store)
+
+
+def join(args: argparse.Namespace) -> None:
+    """Make one store of several."""
+    print(combine_stores([TokenStore(path) for path in args.stores], args.out))
 
 
 if __name__ == "__main__":

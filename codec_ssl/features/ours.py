@@ -15,7 +15,12 @@ from torch import Tensor
 from codec_ssl.errors import CheckpointError
 from codec_ssl.features.base import SpeechEncoder
 from codec_ssl.ssl.codec2vec import Codec2Vec, build_codec2vec
-from codec_ssl.train.checkpoint import load_state_strict, load_weights, read_config
+from codec_ssl.train.checkpoint import (
+    digest_state,
+    load_state_strict,
+    load_weights,
+    read_config,
+)
 
 # ESPnet's wrapper holds the plain model under this name.
 _PREFIX = "codec2vec."
@@ -122,7 +127,5 @@ def _digest(model: Codec2Vec, config: Mapping[str, Any]) -> str:
     options = json.dumps([frontend, config.get("encoder_conf")], sort_keys=True)
     digest = hashlib.sha256(options.encode())
     for part in (model.frontend, model.encoder):
-        for key, value in sorted(part.state_dict().items()):
-            digest.update(f"{key}{tuple(value.shape)}".encode())
-            digest.update(value.detach().cpu().float().contiguous().numpy().tobytes())
+        digest_state(digest, part.state_dict())
     return digest.hexdigest()

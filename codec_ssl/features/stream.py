@@ -142,7 +142,7 @@ def stream_features(
     """
     encoder.check_layers(layers)
     owners, starts, lengths = _plan(source, chunk_frames if source.can_cut else None)
-    for begin, end in _batches(lengths, batch_frames):
+    for begin, end in batch_slices(lengths, batch_frames):
         utt_ids = [source.utt_ids[owner] for owner in owners[begin:end]]
         inputs = source.read(utt_ids, starts[begin:end], lengths[begin:end])
         features = _encode(encoder, inputs, lengths[begin:end], layers)
@@ -165,8 +165,10 @@ def _plan(source: Source, chunk_frames: int | None) -> tuple[np.ndarray, np.ndar
     return owners[order], starts[order], lengths[order]
 
 
-def _batches(lengths: np.ndarray, batch_frames: int) -> Iterator[tuple[int, int]]:
-    """Slices of sorted lengths whose padded size stays within ``batch_frames``."""
+def batch_slices(
+    lengths: Sequence[int] | np.ndarray, batch_frames: int
+) -> Iterator[tuple[int, int]]:
+    """Slices of ascending lengths whose padded size stays within ``batch_frames``."""
     begin = 0
     for index, length in enumerate(lengths):
         if index > begin and (index - begin + 1) * length > batch_frames:

@@ -21,7 +21,7 @@ from codec_ssl.errors import DataError
 
 FILE_NAME = "results.json"
 _SCHEMA = 1
-_PACKAGES = ("codec_ssl", "espnet", "torch", "numpy", "faiss-cpu", "scipy", "transformers")
+_PACKAGES = ("codec_ssl", "espnet", "torch", "numpy", "faiss-cpu", "scipy", "transformers", "jiwer")
 
 
 @dataclass(frozen=True)

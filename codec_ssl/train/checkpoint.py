@@ -130,6 +130,13 @@ def load_state_strict(model: nn.Module, state: Mapping[str, Any], source: str = 
     model.load_state_dict(dict(state), strict=True)
 
 
+def digest_state(digest: Any, state: Mapping[str, Tensor]) -> None:
+    """Put names, shapes and values of weights into a ``hashlib`` digest, whatever their order."""
+    for key, value in sorted(state.items()):
+        digest.update(f"{key}{tuple(value.shape)}".encode())
+        digest.update(value.detach().cpu().float().contiguous().numpy().tobytes())
+
+
 def check_init_param(model: nn.Module, init_param: str) -> None:
     """Check that ESPnet's ``--init_param path:source:destination:excluded`` fills what it names.
 

@@ -1,8 +1,10 @@
 """Transcribed units that a small model learns in seconds: each word has a sound of its own."""
 
 import numpy as np
+import torch
+import yaml
 
-from codec_ssl.asr.text import train_pieces
+from codec_ssl.asr.text import Pieces, train_pieces
 from codec_ssl.data.tables import write_table
 from codec_ssl.features.baselines import CodecEmbeddings
 from codec_ssl.features.cache_writer import write_cache
@@ -56,14 +58,26 @@ def write_store(path, codes, maker=MAKER, sizes=SIZES):
 
 def write_features(root, name, store, width=6):
     """Write ``root/features/name``: an embedding of the units, as continuous features."""
-    import torch
-
     table = torch.randn(len(SIZES), max(SIZES), width, generator=torch.Generator().manual_seed(0))
     return write_cache(CodecEmbeddings(table, 50.0), store, 0, root / "features" / name)
 
 
 def make_pieces(root, text, **options):
     return train_pieces(text.values(), root / "pieces", vocab_size=VOCAB, num_threads=1, **options)
+
+
+def write_exp(path, tiny_model, speech, pieces, **sizes):
+    """Write an experiment directory as a training leaves it, with pieces of ``path/../pieces``."""
+    record = {"train": speech, "pieces": pieces}
+    conf = {"objective": "p(y|s)", "config": "conf/train_toy.yaml", "data_record": record}
+    model = tiny_model(**sizes, vocab_size=pieces["vocab_size"])
+    conf["decoder_conf"] = {"dim": 16, "num_layers": 2, "num_heads": 2, "ffn_dim": 24}
+    with torch.no_grad():
+        model.head.weight.mul_(4)
+    path.mkdir(exist_ok=True)
+    torch.save({f"asr.{key}": v for key, v in model.state_dict().items()}, path / "latest.pth")
+    (path / "config.yaml").write_text(yaml.safe_dump(conf))
+    Pieces(path.parent / "pieces").save(path / "pieces")
 
 
 def _sound(word, random):

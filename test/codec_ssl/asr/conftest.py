@@ -12,7 +12,7 @@ WIDTH, VOCAB = 16, 11
 def tiny_model() -> Callable[..., Any]:
     """Build a model whose layers are small and whose numbers are the same in every test."""
 
-    def build(sizes=(7,), features=None, **conf):
+    def build(sizes=(7,), features=None, vocab_size=VOCAB, **conf):
         import torch
 
         from codec_ssl.asr.decoder_only import build_decoder_only
@@ -25,7 +25,7 @@ def tiny_model() -> Callable[..., Any]:
         )
         decoder = {"dim": WIDTH, "num_layers": 2, "num_heads": 2, "ffn_dim": 24}
         conf["decoder_conf"] = decoder | conf.get("decoder_conf", {})
-        record = {"train": train, "pieces": {"vocab_size": VOCAB}}
+        record = {"train": train, "pieces": {"vocab_size": vocab_size}}
         return build_decoder_only({**conf, "data_record": record})
 
     return build

@@ -158,3 +158,35 @@ def test_a_user_error_is_one_line_and_exit_code_1(tmp_path):
     assert done.returncode == 1
     assert done.stderr.startswith("error: ") and done.stderr.count("\n") == 1
     assert "rerun stage 'tokens'" in done.stderr
+
+
+def test_combine_makes_one_store_of_several(run, store, tmp_path):
+    other = make(tmp_path / "other", {"c-1": 7, "c-2": 9})
+    assert "5 utterances" in run("combine", tmp_path / "all", store.path, other.path)
+    found = TokenStore(tmp_path / "all")
+    found.verify()
+    assert found.utt_ids == [*LENGTHS, "c-1", "c-2"]
+    assert found.meta.maker == store.meta.maker
+    for source in (store, other):
+        for utt, codes in source.items():
+            np.testing.assert_array_equal(found[utt], codes)
+
+
+def test_combine_refuses_other_makers_and_the_same_utterance_twice(run, store, tmp_path):
+    foreign = make(tmp_path / "foreign", {"c-1": 7}, fingerprint="f01")
+    with pytest.raises(TokenError, match=r"foreign: fingerprint of maker: expected"):
+        run("combine", tmp_path / "all", store.path, foreign.path)
+    again = make(tmp_path / "again", {"c-1": 7, "b-1": 9})
+    with pytest.raises(TokenError, match=r"again: expected other utterances .* found b-1 in both"):
+        run("combine", tmp_path / "all", store.path, again.path)
+
+
+def test_import_records_encoder_and_layer(run, store, tmp_path):
+    run("export", store.path, tmp_path / "t", "--format", "text")
+    options = ["--format", "text", "--codebook_size", "64,64,10", "--frame_rate", 50]
+    options += ["--maker", "repcodec"]
+    run("import", tmp_path / "t", tmp_path / "plain", *options)
+    run("import", tmp_path / "t", tmp_path / "told", *options, "--encoder", "hubert", "--layer", 9)
+    plain, told = (TokenStore(tmp_path / name).meta.maker for name in ("plain", "told"))
+    assert told["encoder"] == "hubert" and told["layer"] == 9
+    assert "encoder" not in plain and plain["fingerprint"] != told["fingerprint"]

@@ -1,0 +1,124 @@
+"""Word and character error rates of hypotheses: tables, worst utterances, results.json."""
+
+import argparse
+import time
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+from codec_ssl.asr.hypotheses import META_NAME, TEXT_NAME, read_facts
+from codec_ssl.asr.text import CASES, Normalization
+from codec_ssl.asr.transcripts import UNUSABLE, read_transcripts
+from codec_ssl.bin import cli
+from codec_ssl.data.tables import read_table, write_atomic
+from codec_ssl.evaluation.asr_wer import ErrorCounts, Scored, align, groups_of, score_table
+from codec_ssl.report.results import FILE_NAME, Result, write_results
+
+METRICS = {"word": "wer", "character": "cer"}
+_FACTS = ("config", "exp", "features", "tokenizer", "sizes", "objective", "search")
+
+
+def get_parser() -> argparse.ArgumentParser:
+    """The command line."""
+    parser = argparse.ArgumentParser(description=__doc__)
+    add = parser.add_argument
+    add("--data_dir", type=Path, required=True, help="with text; utt2<label> for --by")
+    add("--hyp", type=Path, required=True, help="folder of decode_asr, or any Kaldi text file")
+    add("--out", type=Path, help="folder of the scores (default: score, beside the hypotheses)")
+    add("--set", help="name of the set in results (default: the data dir's, with _ for -)")
+    add("--recipe", default="", help="recipe's path in the repository, recorded")
+    add("--by", default="lang", help="comma-separated labels X to score by, where utt2X is there")
+    add("--case", choices=CASES, help="of both sides (default: that of the pieces, else keep)")
+    add("--remove", help="characters to leave out of both sides (default: as the pieces)")
+    add("--num_worst", type=int, default=20, help="utterances to show with their alignments")
+    add(
+        "--unusable_text",
+        default=UNUSABLE[0],
+        choices=UNUSABLE,
+        help="skip: leave out utterances without a reference or with an empty one",
+    )
+    add("--ignore_missing", type=cli.str2bool, default=False, help="score what has a hypothesis")
+    return parser
+
+
+def main() -> None:
+    """Parse, align, write."""
+    begin = time.perf_counter()
+    args = get_parser().parse_args()
+    is_folder = args.hyp.is_dir()
+    facts = read_facts(args.hyp) if (args.hyp / META_NAME).is_file() else {}
+    references, hypotheses = read_pair(args, normalization_of(args, facts))
+    out = args.out or (args.hyp if is_folder else args.hyp.parent) / "score"
+    out.mkdir(parents=True, exist_ok=True)
+    name = args.set or args.data_dir.resolve().name.replace("-", "_")
+    told = {key: facts.get(key) for key in _FACTS} | {"recipe": args.recipe or None, "set": name}
+    groups = {label: groups_of(table, list(references)) for label, table in labels(args).items()}
+    results, tables = [], []
+    for unit, metric in METRICS.items():
+        scored = align(references, hypotheses, unit)
+        rows = {name: scored.counts()}
+        results.append(_result(metric, rows[name], told, scored.interval()))
+        for label, members in groups.items():
+            parts = {value: scored.counts(utts) for value, utts in members.items()}
+            # Of another name: who looks for the set's rate must not find a part's.
+            by = f"{metric}_by_{label}"
+            results += [_result(by, c, {**told, label: value}) for value, c in parts.items()]
+            rows |= {f"{label} {value}": counts for value, counts in parts.items()}
+        tables.append(score_table(rows, unit))
+        _write_worst(scored, out / f"worst_{metric}.txt", args.num_worst)
+    write_atomic(out / "scores.txt", "\n".join(tables))
+    print("\n".join(tables), end="")
+    write_results(out / FILE_NAME, results, time.perf_counter() - begin)
+
+
+def normalization_of(args: argparse.Namespace, facts: Mapping[str, Any]) -> Normalization:
+    """That of the model's pieces, changed as the command line says."""
+    given = {"case": args.case, "remove": args.remove}
+    told = facts.get("normalization") or {}
+    return Normalization(**{**told, **{k: v for k, v in given.items() if v is not None}})
+
+
+def read_pair(
+    args: argparse.Namespace, normalize: Normalization
+) -> tuple[dict[str, str], dict[str, str]]:
+    """References and hypotheses, normalised.
+
+    Raises:
+        DataError: A file cannot be read, or a reference is missing or empty.
+    """
+    file = args.hyp / TEXT_NAME if args.hyp.is_dir() else args.hyp
+    hypotheses = {u: normalize(text) for u, text in read_table(file, allow_empty=True).items()}
+    found = read_transcripts(
+        args.data_dir / "text",
+        normalize,
+        utt_ids=hypotheses if args.ignore_missing else None,
+        unusable=args.unusable_text,
+    )
+    if args.unusable_text == "skip":
+        hypotheses = {utt: text for utt, text in hypotheses.items() if utt in found}
+    return {utt: normalize(text) for utt, text in found.items()}, hypotheses
+
+
+def labels(args: argparse.Namespace) -> dict[str, dict[str, str]]:
+    """Tables ``utt2<label>`` of the labels that were asked for and are there."""
+    files = {label: args.data_dir / f"utt2{label}" for label in args.by.split(",") if label}
+    return {label: read_table(file) for label, file in files.items() if file.is_file()}
+
+
+def _result(
+    metric: str,
+    counts: ErrorCounts,
+    told: Mapping[str, Any],
+    interval: tuple[float, float] | None = None,
+) -> Result:
+    scored = {**told, "utterances": counts.utterances, "tokens": counts.tokens}
+    scored |= {name: getattr(counts, name) for name in ("substitutions", "deletions", "insertions")}
+    return Result(metric, counts.rate, "fraction", scored, interval)
+
+
+def _write_worst(scored: Scored, path: Path, count: int) -> None:
+    write_atomic(path, scored.worst(count))
+
+
+if __name__ == "__main__":
+    cli.run(main)
