@@ -1,6 +1,7 @@
 """Word and character error rates of hypotheses: tables, worst utterances, results.json."""
 
 import argparse
+import logging
 import time
 from collections.abc import Mapping
 from pathlib import Path
@@ -15,6 +16,7 @@ from codec_ssl.evaluation.asr_wer import ErrorCounts, Scored, align, groups_of, 
 from codec_ssl.report.results import FILE_NAME, Result, write_results
 
 METRICS = {"word": "wer", "character": "cer"}
+_logger = logging.getLogger(__name__)
 _FACTS = ("config", "exp", "features", "tokenizer", "sizes", "objective", "search")
 
 
@@ -94,6 +96,9 @@ def read_pair(
         utt_ids=hypotheses if args.ignore_missing else None,
         unusable=args.unusable_text,
     )
+    unheard = len(read_table(args.data_dir / "text", allow_empty=True).keys() - hypotheses.keys())
+    if args.ignore_missing and unheard:
+        _logger.warning("%s: %d references have no hypothesis: left out", file, unheard)
     if args.unusable_text == "skip":
         hypotheses = {utt: text for utt, text in hypotheses.items() if utt in found}
     return {utt: normalize(text) for utt, text in found.items()}, hypotheses

@@ -1,6 +1,7 @@
 #!/usr/bin/env bash
 # Makes the folder of a new recipe: bash egs2/TEMPLATE/setup.sh <corpus>/<task>   (for example mycorpus/ssl1)
-# It gets links to the shared stages, a commented run.sh, a local/data.sh that takes a folder of audio, and configs.
+# It gets links to the shared stages, a commented run.sh, configs, and where the task begins with audio a local/data.sh
+# that takes a folder of it.
 set -euo pipefail
 template=$(cd "$(dirname "$0")" && pwd)
 egs=$(dirname "${template}")
@@ -18,8 +19,12 @@ for script in "${template}/${task}"/*.sh; do ln -sfn "../../TEMPLATE/${task}/$(b
 for shared in path.sh cmd.sh; do ln -sfn "../../TEMPLATE/${shared}" "${recipe}/${shared}"; done
 cp -r "${template}/${task}/new/." "${recipe}/"
 cp -r "${egs}/mini/${task}/conf/." "${recipe}/conf/"
-sed -i "s/@corpus@/${corpus}/g" "${recipe}/run.sh" "${recipe}/local/data.sh" "${recipe}/README.md"
-echo "made ${recipe}
-  1. put your corpus's folder, or your own reader, into local/data.sh
-  2. bash egs2/${corpus}/${task}/run.sh --dry_run true     shows the plan
-  3. bash egs2/${corpus}/${task}/run.sh --audio_dir DIR    runs it on a folder of audio"
+find "${recipe}/run.sh" "${recipe}/README.md" "${recipe}/local" -type f -exec sed -i "s/@corpus@/${corpus}/g" {} +
+echo "made ${recipe}"
+if [ -f "${recipe}/local/data.sh" ]; then
+    echo "  put your corpus's folder, or your own reader, into local/data.sh"
+    echo "  bash egs2/${corpus}/${task}/run.sh --audio_dir DIR    runs it on a folder of audio"
+else
+    echo "  bash egs2/${corpus}/${task}/run.sh --tokens DIR --datadir DIR    runs it on units and transcripts that are there"
+fi
+echo "  bash egs2/${corpus}/${task}/run.sh --dry_run true     shows the plan"

@@ -48,6 +48,7 @@ probe_args=          # more options for bin/probe.py
 . "${root}/utils/parse_options.sh"
 . "${root}/utils/stages.sh"
 . "${root}/utils/data_stage.sh"
+. "${root}/utils/training.sh"
 
 conf() {  # the variant's config where there is one
     if [ -n "${size}" ] && [ -f "conf/${size}/$1" ]; then echo "conf/${size}/$1"; else echo "conf/$1"; fi
@@ -67,7 +68,7 @@ job_gpu=$([ "${ngpu}" -gt 0 ] && echo 1 || echo 0)  # of one extraction or probi
 
 # train NUMBER NAME EXP CONFIG LABELS DESCRIPTION: one Codec2Vec training; LABELS may be empty
 train() {
-    local number=$1 name=$2 exp=$3 config=$4 labels=$5 what=$6 data=() split set launch=() dist=("${dist_args[@]}")
+    local number=$1 name=$2 exp=$3 config=$4 labels=$5 what=$6 data=() split set
     if ! stage "${number}" "${name}" "${exp}" "${what}" --in "${codes}/${train_set}" --in "${codes}/${valid_set}" \
         ${labels:+--in "${labels}/${train_set}" --in "${labels}/${valid_set}"} \
         --opt "$(grep -v '^max_epoch' "${config}")" --opt "${train_args}" --extent "$(grep '^max_epoch' "${config}")"; then
@@ -80,14 +81,8 @@ train() {
             data+=("--${split}_data_path_and_name_and_type" "${labels}/${set},labels,token_store")
         fi
     done
-    if [ "${num_nodes}" -gt 1 ]; then
-        launch=(srun --export=ALL)
-        dist+=(--dist_launcher slurm --dist_init_method "file://$(realpath "${exp}")/.dist_init_$(date +%s)")
-    fi
     # shellcheck disable=SC2086  # train_args is a list of options
-    ${gpu_cmd} --gpu "${ngpu}" --num_threads "${OMP_NUM_THREADS}" --num_nodes "${num_nodes}" "${exp}/train.cmd.log" -- \
-        "${launch[@]}" python -m codec_ssl.bin.codec2vec_train --config "${config}" --output_dir "${exp}" \
-        "${data[@]}" "${dist[@]}" ${train_args}
+    run_training "${exp}" codec_ssl.bin.codec2vec_train --config "${config}" "${data[@]}" ${train_args}
     stage_done
 }
 

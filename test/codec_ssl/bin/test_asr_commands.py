@@ -103,13 +103,14 @@ def test_any_kaldi_text_can_be_scored(trained, call, tmp_path):
     assert read_results(tmp_path / "strict/results.json").results[0].value == 1
 
 
-def test_missing_hypotheses_and_references_are_named(trained, call, tmp_path):
+def test_missing_hypotheses_and_references_are_named(trained, call, tmp_path, caplog):
     references = read_table(trained / "data/test-one/text")
     first, *rest = references
     write_table(tmp_path / "text", {utt: references[utt] for utt in rest})
     with pytest.raises(DataError, match=rf"hypotheses of .* found none of 1: {first}"):
         score(call, trained, "--hyp", tmp_path / "text")
     score(call, trained, "--hyp", tmp_path / "text", "--ignore_missing", "true")
+    assert "1 references have no hypothesis: left out" in caplog.text
     assert read_results(tmp_path / "score/results.json").results[0].scored["utterances"] == 11
     write_table(tmp_path / "text", {**references, "stranger": "one"})
     with pytest.raises(DataError, match=r"references of .* found none of 1: stranger"):

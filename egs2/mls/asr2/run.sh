@@ -1,0 +1,11 @@
+#!/usr/bin/env bash
+# One decoder-only ASR for English (LibriSpeech), French and Spanish (MLS), 100 h each: RepCodec's Tables 2d and 10.
+#   bash run.sh --ngpu 8 --tokens ../tok1/dump/NAME
+# Any option of asr.sh may follow; --help lists them.
+set -euo pipefail
+cd "$(dirname "$0")"
+
+bash ./asr.sh --tokens ../tok1/dump/repcodec --nj 8 --vocab_size 10000 --pieces_args "--case lower" \
+    --train_set "librispeech_train french_train spanish_train" \
+    --valid_set "librispeech_dev_clean french_dev spanish_dev" \
+    --test_set "librispeech_dev_clean french_dev spanish_dev librispeech_test_clean french_test spanish_test" "$@"
