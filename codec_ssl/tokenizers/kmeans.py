@@ -15,6 +15,7 @@ from typing import Any, Self
 import faiss
 import numpy as np
 import torch
+from sklearn.cluster import kmeans_plusplus
 from torch import Tensor
 
 from codec_ssl.errors import ConfigError, DataError, TrainingError
@@ -23,10 +24,9 @@ from codec_ssl.tokenizers.base import Origin, Tokenizer
 from codec_ssl.tokenizers.minibatch import minibatch_centroids
 from codec_ssl.tokenizers.reservoir import Reservoir
 
-_INITS = {
-    "random": faiss.ClusteringInitMethod_RANDOM,
-    "kmeans++": faiss.ClusteringInitMethod_KMEANS_PLUS_PLUS,
-}
+INITS = ("kmeans++", "random")
+# Frames a cluster that the starting points are chosen from.
+_START_FRAMES = 20
 
 BACKENDS = ("faiss", "sklearn")
 
@@ -42,7 +42,7 @@ class KMeansOptions:
         max_frames: M, the most frames held and clustered; more are sampled uniformly.
         num_iterations: Lloyd iterations.
         num_restarts: Fits from different starts, of which the lowest inertia is kept.
-        init: ``kmeans++`` or ``random`` starting points.
+        init: Starting points: ``kmeans++``, each the best of several tries, or ``random``.
         seed: Seed of the sample and of the starts.
         backend: ``faiss``, or ``sklearn`` for HuBERT's mini-batches, which have settings of their
             own for all but K, M and the seed.
@@ -59,8 +59,8 @@ class KMeansOptions:
     def __post_init__(self) -> None:
         if self.backend not in BACKENDS:
             raise ConfigError(f"k-means backend: expected one of {BACKENDS}, found {self.backend}")
-        if self.init not in _INITS:
-            raise ConfigError(f"k-means init: expected one of {sorted(_INITS)}, found {self.init}")
+        if self.init not in INITS:
+            raise ConfigError(f"k-means init: expected one of {INITS}, found {self.init}")
         least = {"num_clusters": 2, "max_frames": 1, "num_iterations": 1, "num_restarts": 1}
         for name, lowest in least.items():
             if (found := getattr(self, name)) < lowest:
@@ -147,20 +147,29 @@ class KMeans(Tokenizer):
         return minibatch_centroids(sample, self.options.num_clusters, self.options.seed)
 
     def _lloyd(self, sample: np.ndarray) -> np.ndarray:
-        options = self.options
+        seeds = range(self.options.seed, self.options.seed + self.options.num_restarts)
+        fits = [self._lloyd_once(sample, seed) for seed in seeds]
+        return min(fits, key=lambda fit: fit.obj[-1]).centroids.copy()
+
+    def _lloyd_once(self, sample: np.ndarray, seed: int) -> faiss.Kmeans:
+        num_clusters = self.options.num_clusters
         engine = faiss.Kmeans(
             sample.shape[1],
-            options.num_clusters,
-            niter=options.num_iterations,
-            nredo=options.num_restarts,
-            seed=options.seed,
-            init_method=_INITS[options.init],
+            num_clusters,
+            niter=self.options.num_iterations,
+            seed=seed,
             # The reservoir is the one place where frames are sampled.
             max_points_per_centroid=len(sample),
             min_points_per_centroid=1,
         )
-        engine.train(sample)
-        return engine.centroids.copy()
+        start = None
+        if self.options.init == "kmeans++":
+            # scikit-learn's tries several points and takes the best; faiss's takes the first.
+            count = min(len(sample), _START_FRAMES * num_clusters)
+            some = np.random.default_rng(seed).choice(len(sample), count, replace=False)
+            start, _ = kmeans_plusplus(sample[some], num_clusters, random_state=seed)
+        engine.train(sample, init_centroids=start)
+        return engine
 
     def encode(self, features: Tensor, lens: Tensor | None = None) -> Tensor:
         """Nearest centroid of each frame.

@@ -2,7 +2,7 @@
 # Decoder-only ASR on discrete units (RepCodec, arXiv 2309.00169): from token stores and transcripts to error rates.
 # Called by egs2/<corpus>/asr2/run.sh, which sets the options below; see README.md beside this file.
 #
-# Stages: 1 data, 2 tokens, 3 pieces, 4 train, 5 decode, 6 score, 7 report
+# Stages: 1 units (only where none are given), 2 data, 3 tokens, 4 pieces, 5 train, 6 decode, 7 score, 8 report
 set -euo pipefail
 cd "$(dirname "$0")"
 . ./path.sh
@@ -10,11 +10,12 @@ cd "$(dirname "$0")"
 
 # options
 stage=1                # first stage, by number or name
-stop_stage=7           # last stage, by number or name
+stop_stage=8           # last stage, by number or name
 nj=2                   # parallel jobs of decoding
 ngpu=0                 # GPUs of one training (0: CPU); several are used through torch.distributed
 num_nodes=1            # nodes of one training (more than 1 needs CMD_BACKEND=slurm)
-datadir=../tok1/data   # data dirs by name: text is needed, utt2lang and utt2spk are used where they are there
+datadir=               # data dirs by name: text is needed, utt2lang and utt2spk are used where they are there (default: those
+                       # of upstream_dir)
 dumpdir=dump           # what is made of them: joined sets, pieces
 expdir=exp             # trained models, hypotheses, scores, report
 dry_run=false          # true: print the plan and run nothing
@@ -22,6 +23,9 @@ size=                  # variant of the recipe: configs of conf/<size>
 # Speech
 tokens=                # folder of token stores by set name, as tok1 or "bin/tokens.py import" makes them
 features=              # folder of feature caches by set name, in place of tokens: the continuous upper bound
+upstream=              # the recipe that makes units where neither is given ...
+upstream_dir=../tok1   # ... in DIR/data, DIR/dump and DIR/exp ...
+upstream_tokens=       # ... and which of DIR/dump are read
 train_set=train        # sets to train on; several are joined
 valid_set=valid        # sets for validation; several are joined
 test_set="test"        # sets to transcribe and score, each by itself
@@ -42,6 +46,11 @@ score_args=            # more options of bin/score_asr.py, e.g. "--by lang,spk"
 
 train_config=${train_config:-conf/${size:+${size}/}train_decoder_only.yaml}
 [ -f "${train_config}" ] || die "no training config ${train_config}"
+datadir=${datadir:-${upstream_dir}/data}
+made_here=false
+if [ -z "${features}${tokens}" ] && [ -n "${upstream}" ]; then
+    made_here=true tokens=${upstream_dir}/dump/${upstream_tokens:?say which --upstream_tokens}
+fi
 if [ -n "${features}" ]; then
     tokens="" speech=${features} kind=features,feature_cache option=--features name=continuous_$(basename "${features}")
 elif [ -n "${tokens}" ]; then
@@ -59,7 +68,7 @@ recipe=${PWD#"${root}/"}
 device=$([ "${ngpu}" -gt 0 ] && echo cuda || echo cpu)
 job_gpu=$([ "${ngpu}" -gt 0 ] && echo 1 || echo 0)  # of one decoding job
 
-# stores_of SPLIT SET...: where the speech of a split lies; several sets are joined by stage 2
+# stores_of SPLIT SET...: where the speech of a split lies; several sets are joined by stage 3
 stores_of() { if [ $# -gt 2 ]; then echo "${joined}/$1"; else echo "${speech}/$2"; fi; }
 train_speech=$(stores_of train "${train_sets[@]}")
 valid_speech=$(stores_of valid "${valid_sets[@]}")
@@ -81,14 +90,23 @@ join_tables() {
     done
 }
 
-stages_begin "1 data" "2 tokens" "3 pieces" "4 train" "5 decode" "6 score" "7 report"
+stages_begin "1 units" "2 data" "3 tokens" "4 pieces" "5 train" "6 decode" "7 score" "8 report"
 
 data_inputs=() speech_inputs=()
+if [ "${made_here}" = true ]; then
+    if stage 1 units "${dumpdir}/units" "units by ${upstream}" --in "${upstream}" --opt "${size}"; then
+        bash "${upstream}" --stop_stage tokens --ngpu "${ngpu}" --num_nodes "${num_nodes}" ${size:+--size "${size}"} \
+            --datadir "$(realpath -m "${datadir}")" --dumpdir "$(realpath -m "${upstream_dir}/dump")" \
+            --expdir "$(realpath -m "${upstream_dir}/exp")"
+        stage_done
+    fi
+    data_inputs+=(--in "${dumpdir}/units") speech_inputs+=(--in "${dumpdir}/units")
+fi
 for set in "${train_sets[@]}" "${valid_sets[@]}"; do
     data_inputs+=(--in "${datadir}/${set}")
     speech_inputs+=(--in "${speech}/${set}")
 done
-if stage 1 data "${dumpdir}/data" "transcripts of all training and validation sets" "${data_inputs[@]}" \
+if stage 2 data "${dumpdir}/data" "transcripts of all training and validation sets" "${data_inputs[@]}" \
     --opt "${train_set}" --opt "${valid_set}"; then
     join_tables "${dumpdir}/data/train" "${train_sets[@]}"
     join_tables "${dumpdir}/data/valid" "${valid_sets[@]}"
@@ -104,7 +122,7 @@ join_stores() {
     for set in "$@"; do paths+=("${speech}/${set}"); done
     python -m codec_ssl.bin.tokens combine "${joined}/${split}" "${paths[@]}"
 }
-if stage 2 tokens "${joined}" "speech of all training and validation sets" "${speech_inputs[@]}" \
+if stage 3 tokens "${joined}" "speech of all training and validation sets" "${speech_inputs[@]}" \
     --opt "${train_set}" --opt "${valid_set}"; then
     join_stores train "${train_sets[@]}"
     join_stores valid "${valid_sets[@]}"
@@ -115,7 +133,7 @@ if stage 2 tokens "${joined}" "speech of all training and validation sets" "${sp
     stage_done
 fi
 
-if stage 3 pieces "${pieces}" "SentencePiece, ${vocab_size} pieces" --in "${dumpdir}/data" \
+if stage 4 pieces "${pieces}" "SentencePiece, ${vocab_size} pieces" --in "${dumpdir}/data" \
     --opt "${pieces_args} ${unusable_text}"; then
     # shellcheck disable=SC2086  # pieces_args is a list of options
     python -m codec_ssl.bin.train_sentencepiece --text "${dumpdir}/data/train/text" --out "${pieces}" \
@@ -123,7 +141,7 @@ if stage 3 pieces "${pieces}" "SentencePiece, ${vocab_size} pieces" --in "${dump
     stage_done
 fi
 
-if stage 4 train "${exp}" "train on ${name}" --in "${dumpdir}/data" --in "${joined}" --in "${pieces}" "${speech_inputs[@]}" \
+if stage 5 train "${exp}" "train on ${name}" --in "${dumpdir}/data" --in "${joined}" --in "${pieces}" "${speech_inputs[@]}" \
     --opt "$(grep -v '^max_epoch' "${train_config}")" --opt "${train_args} ${unusable_text}" \
     --extent "$(grep '^max_epoch' "${train_config}")"; then
     # shellcheck disable=SC2086  # train_args is a list of options
@@ -137,7 +155,7 @@ if stage 4 train "${exp}" "train on ${name}" --in "${dumpdir}/data" --in "${join
 fi
 
 for set in "${test_sets[@]}"; do
-    if stage 5 decode "${exp}/decode_${set}" "transcribe ${set}" --in "${exp}" --in "${speech}/${set}" \
+    if stage 6 decode "${exp}/decode_${set}" "transcribe ${set}" --in "${exp}" --in "${speech}/${set}" \
         --opt "${checkpoint} ${decode_args}"; then
         # shellcheck disable=SC2206  # decode_args is a list of options
         decode=(python -m codec_ssl.bin.decode_asr --exp "${exp}" --checkpoint "${checkpoint}" "${option}" "${speech}/${set}"
@@ -153,7 +171,7 @@ score_inputs=()
 for set in "${test_sets[@]}"; do
     out=${exp}/score_${set}
     score_inputs+=(--in "${out}")
-    if stage 6 score "${out}" "error rates of ${set}" --in "${exp}/decode_${set}" --in "${datadir}/${set}" \
+    if stage 7 score "${out}" "error rates of ${set}" --in "${exp}/decode_${set}" --in "${datadir}/${set}" \
         --opt "${score_args} ${unusable_text}"; then
         # shellcheck disable=SC2086  # score_args is a list of options
         python -m codec_ssl.bin.score_asr --data_dir "${datadir}/${set}" --hyp "${exp}/decode_${set}" --out "${out}" \
@@ -163,7 +181,7 @@ for set in "${test_sets[@]}"; do
 done
 
 report_stores=$([ -z "${tokens}" ] || echo "${name}=${train_speech}")
-if stage 7 report "${expdir}/report" "REPORT.md and plots" "${score_inputs[@]}"; then
+if stage 8 report "${expdir}/report" "REPORT.md and plots" "${score_inputs[@]}"; then
     # what was moved aside is no result of this state
     mapfile -t results < <(find "${expdir}" -path '*.old-*' -prune -o -path '*/score_*/results.json' -print | sort)
     python -m codec_ssl.bin.report --expdir "${expdir}" --results "${results[@]}" --stores "${report_stores}" --title "Decoder-only ASR: ${recipe}" \

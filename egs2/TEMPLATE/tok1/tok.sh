@@ -12,7 +12,8 @@ cd "$(dirname "$0")"
 stage=1              # first stage, by number or name
 stop_stage=7         # last stage, by number or name
 nj=1                 # parallel jobs of features and tokens
-ngpu=0               # GPUs of one training (0: CPU)
+ngpu=0               # GPUs of one training (0: CPU); several are used through torch.distributed
+num_nodes=1          # nodes of one training (more than 1 needs CMD_BACKEND=slurm)
 datadir=data         # data dirs
 dumpdir=dump         # token stores, and features if they are cached
 expdir=exp           # trained tokenizers, quality, report
@@ -46,6 +47,7 @@ quality_args=        # more options for bin/evaluate_tokens.py
 . "${root}/utils/parse_options.sh"
 . "${root}/utils/stages.sh"
 . "${root}/utils/data_stage.sh"
+. "${root}/utils/training.sh"
 
 device=$([ "${ngpu}" -gt 0 ] && echo cuda || echo cpu)
 job_gpu=$([ "${ngpu}" -gt 0 ] && echo 1 || echo 0)  # of one extraction job
@@ -60,6 +62,7 @@ data_stage 1 data ${sets}
 
 encoder_inputs=()
 if [ -z "${encoder}" ]; then
+    [ -e ../ssl1/run.sh ] || die "say which --encoder: there is no ../ssl1 to train one with"
     encoder=${expdir}/ssl1/r0_reconstruction
     codes=${dumpdir}/codes
     if stage 2 encoder "${expdir}/encoder" "train a Codec2Vec" --in "${datadir}" --opt "${ssl_args} ${size}"; then
@@ -123,9 +126,7 @@ for name in ${tokenizers//,/ }; do
         if stage 4 train "${out}" "train the tokenizer" "${data_inputs[@]}" "${encoder_opts[@]}" --opt "$(grep -v '^max_epoch' "${config}")" \
             --opt "${num_clusters} ${train_args}" --extent "$(grep '^max_epoch' "${config}")"; then
             # shellcheck disable=SC2086  # train_args is a list of options
-            ${gpu_cmd} --gpu "${ngpu}" --num_threads "${OMP_NUM_THREADS}" "${out}/train.cmd.log" -- \
-                python -m codec_ssl.bin.train_tokenizer --config "${config}" --output_dir "${out}" "${data_args[@]}" --ngpu "${ngpu}" \
-                --multiprocessing_distributed "$([ "${ngpu}" -gt 1 ] && echo true || echo false)" \
+            run_training "${out}" codec_ssl.bin.train_tokenizer --config "${config}" "${data_args[@]}" \
                 ${num_clusters:+--tokenizer_conf "num_clusters=${num_clusters}"} \
                 ${curve_epochs:+--keep_nbest_models 100000} ${train_args}  # all epochs are kept for the curve
             stage_done

@@ -4,6 +4,8 @@ import numpy as np
 import pytest
 import torch
 from scipy.cluster.vq import kmeans2
+from sklearn.cluster import KMeans as Lloyd
+from sklearn.cluster import MiniBatchKMeans
 
 from codec_ssl.errors import CheckpointError, ConfigError, DataError, TrainingError
 from codec_ssl.nn import quantize
@@ -78,6 +80,43 @@ def test_inertia_is_as_low_as_that_of_scipys_kmeans_plus_plus():
     assert ours.report["inertia_per_frame"] == pytest.approx(
         inertia(frames, ours.centroids.numpy()), rel=1e-3
     )
+
+
+def test_inertia_is_within_a_percent_of_full_batch_lloyd():
+    # Clouds of very different sizes, where a poor start costs the most.
+    random = np.random.default_rng(0)
+    owner = random.zipf(1.3, 8000) % 200
+    frames = random.normal(size=(200, 24))[owner] + 0.7 * random.normal(size=(8000, 24))
+    lloyd = Lloyd(100, n_init=3, random_state=0).fit(frames)
+    ours = KMeans(KMeansOptions(100)).fit_sample(frames.astype(np.float32))
+    assert ours.report["inertia_per_frame"] < 1.01 * lloyd.inertia_ / len(frames)
+
+
+def test_the_restart_of_lowest_inertia_is_kept():
+    frames, _ = blobs(num_clusters=200, noise=0.7)
+    alone = [KMeans(KMeansOptions(50, seed=seed)).fit_sample(frames) for seed in (4, 5, 6)]
+    together = KMeans(KMeansOptions(50, seed=4, num_restarts=3)).fit_sample(frames)
+    best = min(alone, key=lambda fit: fit.report["inertia_per_frame"])
+    assert torch.equal(together.centroids, best.centroids)
+
+
+def test_the_baseline_is_scikit_learns_with_huberts_settings():
+    frames, _ = blobs(num_clusters=60)
+    tokenizer = KMeans(KMeansOptions(20, seed=2, backend="sklearn")).fit([torch.from_numpy(frames)])
+    peer = MiniBatchKMeans(
+        20,
+        batch_size=10_000,
+        max_iter=100,
+        tol=0.0,
+        max_no_improvement=100,
+        n_init=20,
+        reassignment_ratio=0.0,
+        random_state=2,
+    ).fit(frames)
+    np.testing.assert_allclose(tokenizer.centroids.numpy(), peer.cluster_centers_, atol=1e-5)
+    assert tokenizer.settings()["backend"] == "sklearn"
+    with pytest.raises(ConfigError, match="backend"):
+        KMeansOptions(backend="cuml")
 
 
 def test_saved_and_loaded_tokenizers_are_equal(tmp_path):
