@@ -1,11 +1,11 @@
-"""Make data dirs: the embedded corpus, any folder of audio, LibriSpeech, MLS; align phones."""
+"""Make data dirs: the embedded corpus, any folder of audio, LibriSpeech, MLS; phone alignments."""
 
 import argparse
 from pathlib import Path
 
 from codec_ssl.bin.cli import run
 from codec_ssl.data import audio_folder, mini_corpus
-from codec_ssl.data.alignment import write_ctm
+from codec_ssl.data.alignment import read_textgrids, write_ctm
 from codec_ssl.data.corpora import mls
 from codec_ssl.data.data_dir import PHONES, DataDir
 from codec_ssl.errors import ConfigError
@@ -18,6 +18,7 @@ def get_parser() -> argparse.ArgumentParser:
     _add_mini(commands.add_parser("mini", help="synthesize the embedded corpus"))
     _add_folder(commands.add_parser("folder", help="any folder of audio, a manifest if you like"))
     _add_align(commands.add_parser("align", help="phones.ctm of a transcribed data dir"))
+    _add_phones(commands.add_parser("phones", help="phones.ctm from an aligner's TextGrids"))
     _add_librispeech(commands.add_parser("librispeech", help="LibriSpeech, by lhotse"))
     _add_mls(commands.add_parser("mls", help="Multilingual LibriSpeech"))
     return parser
@@ -92,6 +93,14 @@ def _add_align(parser: argparse.ArgumentParser) -> None:
     parser.set_defaults(call=_align)
 
 
+def _add_phones(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("--data_dir", type=Path, required=True, help="gets phones.ctm")
+    parser.add_argument("--textgrids", type=Path, required=True, help="has <utterance>.TextGrid")
+    parser.add_argument("--tier", default="phones", help="interval tier to read")
+    parser.add_argument("--stress", action="store_true", help="keep AH0 and AH1 apart")
+    parser.set_defaults(call=_phones)
+
+
 def _mini(args: argparse.Namespace) -> list[DataDir]:
     return mini_corpus.make(args.out_dir, args.size, args.seed)
 
@@ -118,6 +127,14 @@ def _align(args: argparse.Namespace) -> list[DataDir]:
     data_dir = DataDir(args.data_dir)
     write_ctm(data_dir.path / PHONES, align_data_dir(data_dir, args.language))
     return [data_dir]
+
+
+def _phones(args: argparse.Namespace) -> list[DataDir]:
+    data_dir = DataDir(args.data_dir)
+    found = read_textgrids(args.textgrids, data_dir.utt_ids, args.tier, stress=args.stress)
+    write_ctm(data_dir.path / PHONES, found)
+    print(f"{data_dir.path}: phones of {len(found)} of {len(data_dir)} utterances")
+    return []
 
 
 def _librispeech(args: argparse.Namespace) -> list[DataDir]:

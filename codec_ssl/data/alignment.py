@@ -2,7 +2,7 @@
 
 import math
 import re
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from itertools import pairwise
 from pathlib import Path
 from typing import NamedTuple
@@ -11,6 +11,10 @@ import numpy as np
 
 from codec_ssl.data.tables import numbered_lines, write_atomic
 from codec_ssl.errors import DataError
+
+
+# What aligners call a pause.
+_PAUSES = ("", "sil", "sp", "<eps>")
 
 
 class Segment(NamedTuple):
@@ -83,6 +87,51 @@ def read_textgrid(path: str | Path, tier: str) -> list[Segment]:
     if tier not in tiers:
         raise DataError(f"{path}: expected an interval tier {tier!r}, found {sorted(tiers)}")
     return tiers[tier]
+
+
+def read_textgrids(
+    folder: str | Path, utt_ids: Collection[str], tier: str = "phones", *, stress: bool = False
+) -> dict[str, list[Segment]]:
+    """Read the TextGrids ``<utterance>.TextGrid`` anywhere below a folder, as aligners write them.
+
+    Args:
+        folder: Such as the output folder of the Montreal Forced Aligner.
+        utt_ids: Utterances to read; those without a file are left out.
+        tier: Name of the interval tier.
+        stress: Whether ``AH0`` and ``AH1`` stay two phones.
+
+    Returns:
+        The segments of each utterance; pauses, whatever the aligner calls them, are ``sil``.
+
+    Raises:
+        DataError: If no utterance has a file, two files have one name, or a file is damaged.
+    """
+    wanted = set(utt_ids)
+    alignments: dict[str, list[Segment]] = {}
+    for path in sorted(Path(folder).rglob("*.TextGrid")):
+        utt_id = path.stem
+        if utt_id in alignments:
+            raise DataError(f"{path}: expected one TextGrid of {utt_id}, found another before it")
+        if utt_id in wanted:
+            alignments[utt_id] = [
+                Segment(start, end, _phone(label, stress))
+                for start, end, label in read_textgrid(path, tier)
+                if end > start
+            ]
+    if not alignments:
+        raise DataError(
+            f"{folder}: expected TextGrids such as {next(iter(utt_ids), '')}.TextGrid in it or below,"
+            " found none",
+            stage="data",
+        )
+    return alignments
+
+
+def _phone(label: str, stress: bool) -> str:
+    label = label.strip()
+    if label.lower() in _PAUSES:
+        return "sil"
+    return label if stress else label.rstrip("012")
 
 
 def frame_labels(segments: Sequence[Segment], num_frames: int, frame_rate: float) -> list[str]:

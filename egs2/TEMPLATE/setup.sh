@@ -17,7 +17,7 @@ if [ -e "${recipe}/run.sh" ]; then echo "error: ${recipe}/run.sh exists already;
 mkdir -p "${recipe}/local" "${recipe}/conf"
 for script in "${template}/${task}"/*.sh; do ln -sfn "../../TEMPLATE/${task}/$(basename "${script}")" "${recipe}/"; done
 for shared in path.sh cmd.sh; do ln -sfn "../../TEMPLATE/${shared}" "${recipe}/${shared}"; done
-cp -r "${template}/${task}/new/." "${recipe}/"
+cp -rL "${template}/${task}/new/." "${recipe}/"
 cp -r "${egs}/mini/${task}/conf/." "${recipe}/conf/"
 find "${recipe}/run.sh" "${recipe}/README.md" "${recipe}/local" -type f -exec sed -i "s/@corpus@/${corpus}/g" {} +
 echo "made ${recipe}"

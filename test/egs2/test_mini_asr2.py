@@ -77,7 +77,7 @@ def test_a_run_ends_in_error_rates_and_a_report(finished: Path):
     assert found["cer"].value < 0.95
     assert "S.Err" in (path.parent / "scores.txt").read_text()
     report = (finished / "exp/report/REPORT.md").read_text()
-    assert "| wer |" in report and "training_1.png" in report
+    assert "| wer, % |" in report and "training_1.png" in report
 
 
 def test_a_second_run_does_nothing_and_says_so(finished: Path):
@@ -99,10 +99,22 @@ def test_several_sets_are_joined_and_each_test_set_is_scored_by_itself(toy: Path
     assert [r.scored["lang"] for r in results if r.metric == "wer_by_lang"] == ["test-one", "valid"]
 
 
+def test_without_units_they_are_made_first(tmp_path: Path):
+    """By another recipe, here one that says what it was asked."""
+    upstream = tmp_path / "up stream.sh"
+    upstream.write_text('echo "$@" > "$(dirname "$0")/asked"; exit 3\n')
+    options = ["--upstream", str(upstream), "--upstream_dir", str(tmp_path / "tok1")]
+    done = run(tmp_path, Path(), tmp_path / "data", "--tokens", "", *options)
+    assert done.returncode != 0
+    asked = (tmp_path / "asked").read_text()
+    assert asked.startswith("--stop_stage tokens --ngpu 0 --num_nodes 1 --size ci --datadir ")
+    assert f"--dumpdir {tmp_path}/tok1/dump --expdir {tmp_path}/tok1/exp" in asked
+
+
 def test_what_is_missing_is_named(toy: Path, tmp_path: Path):
     for options, message in (
         (["--train_set", "en nosuch"], f"needs {toy}/data/nosuch"),
-        (["--tokens", "", "--train_set", "en"], "--tokens DIR or --features DIR"),
+        (["--tokens", "", "--upstream", ""], "--tokens DIR or --features DIR"),
         (["--train_config", "conf/no.yaml"], "no training config conf/no.yaml"),
     ):
         done = run(tmp_path, toy / "store", toy / "data", *options)

@@ -11,6 +11,9 @@ ROOT = Path(__file__).resolve().parents[2]
 RUN_SCRIPTS = sorted(p for p in ROOT.glob("egs2/*/*/run.sh") if "TEMPLATE" not in p.parts)
 TEMPLATE_SCRIPTS = sorted(ROOT.glob("egs2/TEMPLATE/*/*.sh"))
 ASR_CONFIGS = sorted(ROOT.glob("egs2/*/asr2/conf/**/train*.yaml"))
+TOKENIZER_CONFIGS = sorted(ROOT.glob("egs2/*/tok1/conf/**/train*.yaml"))
+# An option of the task's own, which --help must list.
+OWN_OPTION = {"ssl1": "--codec", "tok1": "--encoder", "asr2": "--tokens"}
 CODEC2VEC_CONFIGS = sorted(ROOT.glob("egs2/*/ssl1/conf/**/train_codec2vec*.yaml"))
 
 
@@ -49,7 +52,7 @@ def test_dry_run_prints_a_plan_and_makes_nothing(script: Path, tmp_path: Path):
 def test_help_lists_every_option_with_its_default(script: Path):
     result = run(["bash", str(script), "--help"], cwd=ROOT)
     assert result.returncode == 0, result.stderr
-    own = "--tokens" if begins_with_units(script) else "--codec"
+    own = OWN_OPTION[script.parent.name]
     for option in ("--stage", "--stop_stage", "--nj", "--ngpu", "--expdir", "--dumpdir", own):
         assert option in result.stdout
 
@@ -101,7 +104,32 @@ def test_asr_config_has_only_options_that_the_training_knows(config: Path):
     args = DecoderOnlyASRTask.get_parser().parse_args(
         ["--config", str(config), "--output_dir", "x"]
     )
-    assert args.max_epoch * args.num_iters_per_epoch in (100_000, 750, 250)
+    if "mini" not in config.parts and "published" not in config.parts:
+        assert args.max_epoch * args.num_iters_per_epoch == 100_000
+
+
+@pytest.mark.parametrize("config", TOKENIZER_CONFIGS, ids=recipe_id)
+def test_tokenizer_config_builds_its_model_with_options_that_the_training_knows(config: Path):
+    import torch
+
+    from codec_ssl.tasks.tokenizer import TokenizerTask
+    from codec_ssl.tokenizers.experiment import learned_class
+
+    command = ["--config", str(config), "--output_dir", "x"]
+    args = TokenizerTask.get_parser().parse_args(command)
+    with torch.device("meta"):
+        tokenizer = learned_class(args.tokenizer).from_settings({**args.tokenizer_conf, "width": 64})
+    wanted = args.tokenizer_conf
+    assert tokenizer.sizes == [wanted["num_clusters"]] * wanted["num_quantizers"]
+    if "mini" in config.parts:
+        return
+    # The paper's section 4 and appendix B.1.
+    steps = {"repcodec": 200_000, "vq": 50_000}[args.tokenizer]
+    assert args.max_epoch * args.num_iters_per_epoch == steps
+    assert (args.batch_size, args.crop_frames, args.commitment_weight) == (32, 96, 1)
+    assert args.optim_conf == {"lr": 1e-4, "betas": [0.5, 0.9], "weight_decay": 0.0}
+    weight = {"train_repcodec_30": 30, "train_repcodec_60": 60}.get(config.stem, 45)
+    assert args.reconstruction_weight == weight
 
 
 @pytest.mark.parametrize("config", sorted(ROOT.glob("egs2/*/*/conf/**/*.yaml")), ids=recipe_id)
@@ -138,6 +166,24 @@ def test_a_new_recipe_that_begins_with_units_has_no_reader(clone: Path):
     command = ["env", f"CODEC_SSL_VENV={venv}", "bash", str(recipe / "run.sh")]
     planned = run([*command, "--dry_run", "true"], cwd=clone)
     assert "needs ../tok1/data/train" in planned.stdout, planned.stderr
+
+
+def test_a_new_tokenizer_recipe_has_a_reader_of_its_own(clone: Path):
+    made = run(["bash", "egs2/TEMPLATE/setup.sh", "mycorpus/tok1"], cwd=clone)
+    assert made.returncode == 0, made.stderr
+    recipe = clone / "egs2/mycorpus/tok1"
+    assert (recipe / "tok.sh").resolve() == clone / "egs2/TEMPLATE/tok1/tok.sh"
+    reader = recipe / "local" / "data.sh"
+    assert reader.is_file() and not reader.is_symlink()
+    for file in (recipe / "run.sh", recipe / "README.md", reader):
+        assert "@corpus@" not in file.read_text()
+    venv = os.environ.get("CODEC_SSL_VENV", str(ROOT / ".venv"))
+    command = ["env", f"CODEC_SSL_VENV={venv}", "bash", str(recipe / "run.sh"), "--dry_run", "true"]
+    planned = run(command, cwd=clone)
+    assert "exp/hubert_base_l9/repcodec" in planned.stdout, planned.stderr
+    refused = run([*command, "--tokenizers", "nosuch"], cwd=clone)
+    assert refused.returncode == 1
+    assert "there is no conf/train_nosuch.yaml" in refused.stderr
 
 
 def test_no_generated_or_large_file_is_tracked():

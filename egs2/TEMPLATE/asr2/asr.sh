@@ -26,6 +26,7 @@ features=              # folder of feature caches by set name, in place of token
 upstream=              # the recipe that makes units where neither is given ...
 upstream_dir=../tok1   # ... in DIR/data, DIR/dump and DIR/exp ...
 upstream_tokens=       # ... and which of DIR/dump are read
+tag=                   # name of the units in the names of what is made (default: from their path)
 train_set=train        # sets to train on; several are joined
 valid_set=valid        # sets for validation; several are joined
 test_set="test"        # sets to transcribe and score, each by itself
@@ -52,12 +53,16 @@ if [ -z "${features}${tokens}" ] && [ -n "${upstream}" ]; then
     made_here=true tokens=${upstream_dir}/dump/${upstream_tokens:?say which --upstream_tokens}
 fi
 if [ -n "${features}" ]; then
-    tokens="" speech=${features} kind=features,feature_cache option=--features name=continuous_$(basename "${features}")
+    tokens="" speech=${features} kind=features,feature_cache option=--features
 elif [ -n "${tokens}" ]; then
-    speech=${tokens} kind=codes,token_store option=--store name=$(basename "${tokens}")
+    speech=${tokens} kind=codes,token_store option=--store
 else
     die "say what the speech is: --tokens DIR or --features DIR"
 fi
+# dump_512/hubert_large_l18/vq is 512_hubert_large_l18_vq, so that experiments on several units have several names
+name=$(basename "${speech}")
+if [[ ${speech} =~ dump[_/]*([^/].*)$ ]]; then name=${BASH_REMATCH[1]//\//_}; fi
+name=${tag:-${features:+continuous_}${name}}
 read -r -a train_sets <<<"${train_set}"
 read -r -a valid_sets <<<"${valid_set}"
 read -r -a test_sets <<<"${test_set}"

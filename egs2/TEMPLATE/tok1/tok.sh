@@ -37,7 +37,7 @@ layer=               # layer of the encoder, 1-based (0: input to the first laye
 layer_weights=       # in place of a layer: weights of all, a file or a list such as 0,0.5,0.5
 cache=false          # true: features on disk before training; false: made on the way
 # Tokenizers
-tokenizers=kmeans,vq,repcodec  # kmeans, kmeans_sklearn, or X with a conf/train_X.yaml; kmeans_* may have a suffix too
+tokenizers=kmeans,vq,repcodec  # kmeans, kmeans_sklearn (may be followed by anything), or X with a train_X.yaml in conf
 num_clusters=        # entries of each codebook (default: 1024 for k-means, the config's for others)
 kmeans_frames=2000000  # frames in the seeded sample that k-means is fitted on
 train_args=          # more options for every training, as for ESPnet's trainer
@@ -77,6 +77,7 @@ if [ -z "${encoder}" ]; then
 elif [ -e "${encoder}" ]; then
     encoder_inputs=(--in "${encoder}")
 fi
+if [ -n "${layer_weights}" ]; then layer=""; fi
 features=$(basename "${encoder}")$([ -n "${layer_weights}" ] && echo _mix || echo "_l${layer:?say which --layer}")
 exp=${expdir}/${features}
 dump=${dumpdir}/${features}
@@ -121,8 +122,10 @@ for name in ${tokenizers//,/ }; do
         fi
         made+=("${name}=${out}")
     else
-        config=conf/${size:+${size}/}train_${name}.yaml
-        if [ ! -e "${config}" ]; then config=conf/train_${name}.yaml; fi
+        for config in "conf/${size:-.}/train_${name}.yaml" "conf/train_${name}.yaml" "conf/tuning/train_${name}.yaml"; do
+            if [ -f "${config}" ]; then break; fi
+        done
+        [ -f "${config}" ] || die "--tokenizers ${name}: there is no conf/train_${name}.yaml, nor in conf/tuning"
         if stage 4 train "${out}" "train the tokenizer" "${data_inputs[@]}" "${encoder_opts[@]}" --opt "$(grep -v '^max_epoch' "${config}")" \
             --opt "${num_clusters} ${train_args}" --extent "$(grep '^max_epoch' "${config}")"; then
             # shellcheck disable=SC2086  # train_args is a list of options

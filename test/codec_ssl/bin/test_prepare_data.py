@@ -62,3 +62,30 @@ def test_mini_passes_its_options_on(monkeypatch, tmp_path):
     monkeypatch.setattr(prepare_data.mini_corpus, "make", lambda *args: calls.append(args) or [])
     call(monkeypatch, "mini", "--out_dir", tmp_path, "--size", "small", "--seed", "3")
     assert calls == [(tmp_path, "small", 3)]
+
+
+def test_phones_of_textgrids_become_a_ctm(folder, monkeypatch, capsys):
+    call(monkeypatch, "folder", "--audio_dir", folder, "--out_dir", folder / "out")
+    data_dir = DataDir(folder / "out/train")
+    utt = data_dir.utt_ids[0]
+    grids = folder / "grids/deep down"
+    with pytest.raises(CodecSSLError, match=f"such as {utt}.TextGrid"):
+        call(monkeypatch, "phones", "--data_dir", data_dir.path, "--textgrids", folder)
+    grids.mkdir(parents=True)
+    values = '0 0.1 <exists> 1 "IntervalTier" "phones" 0 0.1 3 0 0.02 "" 0.02 0.05 "AH0" 0.05 0.1 "K"'
+    text = f'File type = "ooTextFile"\nObject class = "TextGrid"\n{values}\n'
+    (grids / f"{utt}.TextGrid").write_text(text)
+    (grids / "unknown.TextGrid").write_text(text)
+    call(monkeypatch, "phones", "--data_dir", data_dir.path, "--textgrids", folder / "grids")
+    assert "phones of 1 of 8 utterances" in capsys.readouterr().out
+    [(found, segments)] = DataDir(data_dir.path).phones.items()
+    assert found == utt
+    assert segments == [(0.0, 0.02, "sil"), (0.02, 0.05, "AH"), (0.05, 0.1, "K")]
+    call(
+        monkeypatch,
+        *("phones", "--data_dir", data_dir.path, "--textgrids", folder / "grids", "--stress"),
+    )
+    assert DataDir(data_dir.path).phones[utt][1].label == "AH0"
+    (folder / "grids" / f"{utt}.TextGrid").write_text(text)
+    with pytest.raises(CodecSSLError, match="found another before it"):
+        call(monkeypatch, "phones", "--data_dir", data_dir.path, "--textgrids", folder / "grids")

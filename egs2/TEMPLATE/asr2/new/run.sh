@@ -8,4 +8,4 @@ cd "$(dirname "$0")"
 # --features DIR      feature caches in place of token stores
 # --datadir DIR       data dirs of the same names; text is needed
 # --train_set "a b"   several sets are joined: several languages, one model
-bash ./asr.sh --tokens ../tok1/dump/repcodec --vocab_size 500 "$@"
+bash ./asr.sh --tokens ../tok1/dump/hubert_base_l9/repcodec --vocab_size 500 "$@"

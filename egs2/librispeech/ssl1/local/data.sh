@@ -6,6 +6,8 @@ set -euo pipefail
 datadir=data     # where the data dirs go
 corpus=          # the folder LibriSpeech (or, with --download, where to put it); default: $LIBRISPEECH
 download=false   # true: let lhotse download the corpus (60 GB)
+textgrids=       # folder with <utterance>.TextGrid of an aligner: the sets below get phones.ctm
+phone_sets="dev-clean dev-other test-clean test-other"  # ... and which sets
 # end options
 . "${root}/utils/parse_options.sh"
 corpus=${corpus:-${LIBRISPEECH:-}}
@@ -18,3 +20,8 @@ options=(--corpus_dir "${corpus}" --out_dir "${datadir}")
 if [ "${download}" = true ]; then options+=(--download); fi
 # shellcheck disable=SC2086  # parts is a list
 python -m codec_ssl.bin.prepare_data librispeech "${options[@]}" --parts ${parts}
+if [ -n "${textgrids}" ]; then
+    for set in ${phone_sets}; do
+        python -m codec_ssl.bin.prepare_data phones --data_dir "${datadir}/${set}" --textgrids "${textgrids}"
+    done
+fi

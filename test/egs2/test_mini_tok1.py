@@ -1,0 +1,103 @@
+"""egs2/mini/tok1 end to end at its smallest size, then egs2/mini/asr2 on its units."""
+
+import os
+import subprocess
+from pathlib import Path
+
+import pytest
+
+from codec_ssl.report.results import find_results
+from codec_ssl.tokens.store import TokenStore
+
+ROOT = Path(__file__).resolve().parents[2]
+FEATURES = "r0_reconstruction_l2"
+TOKENIZERS = ("kmeans", "vq", "repcodec")
+
+pytestmark = [pytest.mark.recipe, pytest.mark.timeout(2400), pytest.mark.xdist_group("mini_tok1")]
+
+
+def run(recipe: str, folder: Path, *options: str) -> str:
+    """Run a recipe with its output folders elsewhere; return what it logged."""
+    places = [f"--{name}dir={folder / name}" for name in ("data", "dump", "exp")]
+    command = ["bash", str(ROOT / "egs2/mini" / recipe / "run.sh"), "--size", "ci", *places]
+    done = subprocess.run(
+        [*command, *options],
+        env={**os.environ, "OMP_NUM_THREADS": "1"},
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert done.returncode == 0, done.stdout[-1000:] + done.stderr[-3000:]
+    return done.stderr
+
+
+def tok1(folder: Path) -> str:
+    """All stages, with a point of the curve over training."""
+    options = ["--tokenizers", ",".join(TOKENIZERS), "--curve_epochs", "1"]
+    return run("tok1", folder, *options, "--num_clusters", "32")
+
+
+@pytest.fixture(scope="module")
+def finished(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    folder = tmp_path_factory.mktemp("tok") / "a run"
+    tok1(folder)
+    return folder
+
+
+def test_a_run_ends_in_one_table_of_all_tokenizers_and_a_plot_over_training(finished: Path):
+    exp = finished / "exp" / FEATURES
+    [(_, scored)] = find_results([exp / "quality"])
+    names = {*TOKENIZERS, "vq@1", "repcodec@1"}
+    values: dict[str, dict[str, float]] = {name: {} for name in names}
+    for result in scored.results:
+        values[result.scored["tokenizer"]][result.metric] = result.value
+        assert result.scored["features"] == FEATURES
+        assert result.scored["set"] == "test"
+    for found in values.values():
+        assert 0 < found["reconstruction_loss"] < 2
+        assert 0 <= found["pnmi_1"] <= found["pnmi_2"] <= 1
+        assert found["bitrate"] == 5 * found["tokens_per_second"]
+        assert 0 <= found["abx_within"] <= 1
+    # Training helps: fewer epochs keep less of the features.
+    for name in ("vq", "repcodec"):
+        assert values[name]["reconstruction_loss"] < values[f"{name}@1"]["reconstruction_loss"]
+    report = (exp / "report/REPORT.md").read_text()
+    assert all(name in report for name in names) and "tradeoff.png" in report
+    assert (exp / "report/tradeoff.png").stat().st_size > 1000
+
+
+def test_every_tokenizer_has_tokens_of_every_set_from_its_own_codebook(finished: Path):
+    stores = {}
+    for name in TOKENIZERS:
+        for split in ("train", "valid", "test"):
+            store = TokenStore(finished / "dump" / FEATURES / name / split)
+            assert store.meta.sizes == [32] and store.meta.maker["name"] == name
+            stores[name, split] = store
+    frames = {split: stores["kmeans", split].meta.num_frames for split in ("train", "valid", "test")}
+    for (_, split), store in stores.items():
+        assert store.meta.num_frames == frames[split]
+    makers = {stores[name, "train"].meta.maker["fingerprint"] for name in TOKENIZERS}
+    assert len(makers) == len(TOKENIZERS)
+    assert not (finished / "dump" / FEATURES / "vq@1/train").exists()
+
+
+def test_a_second_run_does_nothing_and_says_so(finished: Path):
+    before = {path: path.stat().st_mtime_ns for path in finished.rglob("*") if path.is_file()}
+    assert "nothing to do: every stage is current" in tok1(finished)
+    after = {path: path.stat().st_mtime_ns for path in finished.rglob("*") if path.is_file()}
+    assert after == before
+
+
+def test_asr_trains_on_its_units(finished: Path, tmp_path: Path):
+    units = finished / "dump" / FEATURES / "repcodec"
+    brief = ["--train_args", "--max_epoch 1 --num_iters_per_epoch 5", "--decode_args", "--beam 2"]
+    run("asr2", tmp_path, "--tokens", str(units), "--datadir", str(finished / "data"), *brief)
+    results = {r.metric: r for _, file in find_results([tmp_path / "exp"]) for r in file.results}
+    told = {key: results["wer"].scored[key] for key in ("tokenizer", "features", "set", "recipe")}
+    assert told == {
+        "tokenizer": "repcodec",
+        "features": FEATURES,
+        "set": "test",
+        "recipe": "egs2/mini/asr2",
+    }
+    assert (tmp_path / "exp" / f"{FEATURES}_repcodec_train_decoder_only").is_dir()
