@@ -137,6 +137,16 @@ class DecoderOnlyASR(nn.Module):
         loss = loss / count
         return loss, {"loss": loss.detach(), **stats}, count
 
+    def text_losses(
+        self, speech: Tensor, speech_lengths: Tensor, text: Tensor, text_lengths: Tensor
+    ) -> Tensor:
+        """Negative log-likelihood of each text with its end, ``(B,)``; arguments as ``forward``."""
+        layout = SpeechTextLayout.from_lengths(speech_lengths, text_lengths, speech.device)
+        hidden = self._decode(speech, layout.text_inputs(text, self.start), layout)
+        logits = self.head(hidden.index_select(0, layout.text_rows)).float()
+        losses = nn.functional.cross_entropy(logits, layout.text_targets(text), reduction="none")
+        return losses.new_zeros(len(text_lengths)).index_add(0, layout.text.owner, losses)
+
     def _decode(
         self, speech: Tensor, pieces: Tensor, layout: SpeechTextLayout, **options: Any
     ) -> Tensor:

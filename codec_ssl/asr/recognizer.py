@@ -93,12 +93,45 @@ class Recognizer:
                 text = self.pieces.decode(best.pieces)
                 yield utt_id, Transcript(text, best.score, best.cut)
 
+    @torch.no_grad()
+    def text_losses(
+        self, speech: Mapping[str, np.ndarray], texts: Mapping[str, str]
+    ) -> dict[str, tuple[float, int]]:
+        """How likely the model finds transcripts.
+
+        Args:
+            speech: Units ``(T, Q)`` or features ``(T, F)`` of each utterance.
+            texts: Its transcript.
+
+        Returns:
+            Negative log-likelihood of the transcript with its end, and its pieces with the end.
+
+        Raises:
+            TokenError: Units are out of range, or of another number of streams.
+            DataError: Features are of another width.
+        """
+        utt_ids = sorted(texts, key=lambda utt_id: (len(speech[utt_id]), utt_id))
+        pieces = {utt_id: torch.from_numpy(self.pieces.encode(texts[utt_id])) for utt_id in utt_ids}
+        losses: dict[str, tuple[float, int]] = {}
+        for begin, end in batch_slices([len(speech[u]) for u in utt_ids], self.batch_frames):
+            some = utt_ids[begin:end]
+            for utt_id in some:
+                self._check(utt_id, speech[utt_id])
+            frames = torch.tensor([len(speech[utt_id]) for utt_id in some])
+            counts = torch.tensor([len(pieces[utt_id]) for utt_id in some])
+            text = torch.cat([pieces[utt_id] for utt_id in some])
+            packed = self._packed(np.concatenate([speech[utt_id] for utt_id in some]))
+            found = self.model.text_losses(packed, frames, text.to(packed.device), counts)
+            rows = zip(some, found.tolist(), (counts + 1).tolist(), strict=True)
+            losses |= {utt_id: (loss, count) for utt_id, loss, count in rows}
+        return losses
+
+    def _packed(self, frames: np.ndarray) -> torch.Tensor:
+        packed = torch.from_numpy(frames).to(self.model.head.weight.device)
+        return packed.float() if packed.is_floating_point() else packed
+
     def _search(self, frames: np.ndarray, lengths: list[int]) -> list[list[Hypothesis]]:
-        device = self.model.head.weight.device
-        packed = torch.from_numpy(frames).to(device)
-        if packed.is_floating_point():
-            packed = packed.float()
-        growing = GrowingHypotheses(self.model, packed, torch.tensor(lengths))
+        growing = GrowingHypotheses(self.model, self._packed(frames), torch.tensor(lengths))
         return beam_search(growing, lengths, self.options)
 
     def _check(self, utt_id: str, frames: np.ndarray) -> None:

@@ -12,6 +12,7 @@ from typing import Any
 from codec_ssl.errors import CheckpointError, DataError
 from codec_ssl.features.cache import FeatureCache
 from codec_ssl.tokens import contract
+from codec_ssl.tokens.meta import features_name
 from codec_ssl.tokens.store import TokenStore
 
 Speech = TokenStore | FeatureCache
@@ -84,19 +85,15 @@ def describe(speech: Speech) -> dict[str, str | None]:
     if isinstance(speech, FeatureCache):
         origin = speech.origin
         return {
-            "features": _layer_name(origin.encoder, origin.layer),
+            "features": features_name({"encoder": origin.encoder, "layer": origin.layer}),
             "tokenizer": CONTINUOUS,
             "sizes": None,
         }
     maker, sizes = speech.meta.maker, "x".join(map(str, speech.meta.sizes))
     tokenizer = maker["name"].removesuffix(sizes).rstrip("_") or maker["name"]
-    encoder = maker.get("encoder") or (maker["name"] if maker["kind"] == "codec" else None)
+    known = maker.get("encoder") or maker["kind"] == "codec"
     return {
-        "features": None if encoder is None else _layer_name(encoder, maker.get("layer")),
+        "features": features_name(maker) if known else None,
         "tokenizer": maker["name"] if maker["kind"] == "codec" else tokenizer,
         "sizes": sizes,
     }
-
-
-def _layer_name(encoder: str, layer: int | None) -> str:
-    return f"{encoder}_l{layer}" if layer else encoder

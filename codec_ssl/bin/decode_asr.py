@@ -7,12 +7,9 @@ from pathlib import Path
 from codec_ssl.asr.beam_search import SearchOptions
 from codec_ssl.asr.hypotheses import PART_UTTERANCES, decode_set
 from codec_ssl.asr.recognizer import BATCH_FRAMES, load_experiment
-from codec_ssl.asr.speech import Speech
 from codec_ssl.bin import cli
 from codec_ssl.bin.encoder_options import add_job_options
-from codec_ssl.errors import ConfigError
-from codec_ssl.features.cache import FeatureCache
-from codec_ssl.tokens.store import TokenStore
+from codec_ssl.bin.speech_options import add_speech_options, open_speech
 
 
 def get_parser() -> argparse.ArgumentParser:
@@ -22,8 +19,7 @@ def get_parser() -> argparse.ArgumentParser:
     add = parser.add_argument
     add("--exp", type=Path, required=True, help="experiment of decoder_only_asr_train")
     add("--checkpoint", default="best", help="best, latest or an epoch number")
-    add("--store", type=Path, help="token store to transcribe")
-    add("--features", type=Path, help="feature cache to transcribe, in place of a store")
+    add_speech_options(parser)
     add("--out", type=Path, required=True, help="folder of the hypotheses")
     add("--beam", type=int, default=search.beam, help="hypotheses kept at each step; 1 is greedy")
     add("--max_ratio", type=float, default=search.max_ratio, help="most pieces a frame ...")
@@ -54,17 +50,6 @@ def main() -> None:
     )
     if args.finalize:
         folder.finalize()
-
-
-def open_speech(args: argparse.Namespace) -> Speech:
-    """The store or the cache.
-
-    Raises:
-        ConfigError: Not exactly one was named.
-    """
-    if (args.store is None) == (args.features is None):
-        raise ConfigError("expected either --store or --features")
-    return TokenStore(args.store) if args.store else FeatureCache(args.features)
 
 
 if __name__ == "__main__":

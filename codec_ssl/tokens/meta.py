@@ -210,6 +210,6 @@ def features_name(maker: Mapping[str, Any]) -> str:
 
     A linear combination of layers, or features without layers, are layer 0 and have no suffix.
     """
-    if "encoder" not in maker:
+    if not maker.get("encoder"):
         return str(maker["name"])
     return f"{maker['encoder']}_l{maker['layer']}" if maker.get("layer") else str(maker["encoder"])

@@ -60,8 +60,11 @@ def finished(units: Path) -> Path:
 
 
 def test_a_run_ends_in_error_rates_and_a_report(finished: Path):
-    [(path, scored)] = find_results([finished / "exp"])
+    files = {path.parent.name: (path, file) for path, file in find_results([finished / "exp"])}
+    path, scored = files["score_test"]
     found = {result.metric: result for result in scored.results}
+    perplexity = {r.metric: r.value for r in files["perplexity_test"][1].results}
+    assert perplexity["text_perplexity"] < perplexity["unigram_perplexity"]
     expected = {
         "recipe": "egs2/mini/asr2",
         "config": "train_decoder_only.yaml",

@@ -185,10 +185,23 @@ for set in "${test_sets[@]}"; do
     fi
 done
 
+for set in "${test_sets[@]}"; do
+    out=${exp}/perplexity_${set}
+    score_inputs+=(--in "${out}")
+    if stage 7 score "${out}" "perplexity of the transcripts of ${set}" --in "${exp}" --in "${speech}/${set}" --in "${datadir}/${set}" \
+        --in "${dumpdir}/data" --opt "${checkpoint} ${unusable_text}"; then
+        ${gpu_cmd} --gpu "${job_gpu}" --num_threads "${OMP_NUM_THREADS}" "${out}/perplexity.log" -- \
+            python -m codec_ssl.bin.asr_perplexity --exp "${exp}" --checkpoint "${checkpoint}" "${option}" "${speech}/${set}" \
+            --text "${datadir}/${set}/text" --train_text "${dumpdir}/data/train/text" --set "${set//-/_}" --recipe "${recipe}" \
+            --unusable_text "${unusable_text}" --device "${device}" --out "${out}"
+        stage_done
+    fi
+done
+
 report_stores=$([ -z "${tokens}" ] || echo "${name}=${train_speech}")
 if stage 8 report "${expdir}/report" "REPORT.md and plots" "${score_inputs[@]}"; then
     # what was moved aside is no result of this state
-    mapfile -t results < <(find "${expdir}" -path '*.old-*' -prune -o -path '*/score_*/results.json' -print | sort)
+    mapfile -t results < <(find "${expdir}" -path '*.old-*' -prune -o -path '*/score_*/results.json' -print -o -path '*/perplexity_*/results.json' -print | sort)
     python -m codec_ssl.bin.report --expdir "${expdir}" --results "${results[@]}" --stores "${report_stores}" --title "Decoder-only ASR: ${recipe}" \
         --out "${expdir}/report"
     stage_done

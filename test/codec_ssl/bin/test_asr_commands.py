@@ -1,16 +1,28 @@
 """From transcripts to scores by the command lines that a recipe calls."""
 
 import json
+import math
 import sys
+from collections import Counter
 
 import pytest
+import torch
 import toy_asr
 
-from codec_ssl.asr.text import Pieces
-from codec_ssl.bin import decode_asr, decoder_only_asr_train, score_asr, train_sentencepiece
+from codec_ssl.asr.recognizer import load_experiment
+from codec_ssl.asr.text import END, Pieces
+from codec_ssl.asr.unigram import unigram_losses
+from codec_ssl.bin import (
+    asr_perplexity,
+    decode_asr,
+    decoder_only_asr_train,
+    score_asr,
+    train_sentencepiece,
+)
 from codec_ssl.data.tables import read_table, write_table
 from codec_ssl.errors import ConfigError, DataError
 from codec_ssl.report.results import read_results
+from codec_ssl.tokens.store import TokenStore
 
 pytestmark = [pytest.mark.timeout(300)]
 
@@ -134,3 +146,42 @@ def test_pieces_are_trained_on_several_sets_at_once(trained, call, tmp_path):
     pieces = Pieces(tmp_path / "pieces")
     assert pieces.unknown_characters("una casa one") == set()
     assert pieces.decode(pieces.encode("UNA")) == "una"
+
+
+def test_perplexity_is_that_of_the_model_and_far_below_a_unigrams(trained, call, tmp_path, capsys):
+    data, store = trained / "data", trained / "store/test-one"
+    options = ["--text", data / "test-one/text", "--train_text", data / "train/text"]
+    call(
+        asr_perplexity,
+        *("--exp", trained / "exp", "--store", store, "--out", tmp_path, "--set", "test_one"),
+        *options,
+    )
+    found = {r.metric: r for r in read_results(tmp_path / "results.json").results}
+    model, unigram = found["text_perplexity"], found["unigram_perplexity"]
+    # One utterance at a time through what training logs.
+    recognizer = load_experiment(trained / "exp").recognizer
+    texts, units, loss, count = read_table(data / "test-one/text"), TokenStore(store), 0.0, 0
+    for utt_id, text in texts.items():
+        pieces = torch.from_numpy(recognizer.pieces.encode(text))
+        codes = torch.from_numpy(units[utt_id])
+        lengths = torch.tensor([len(codes)]), torch.tensor([len(pieces)])
+        with torch.no_grad():
+            _, stats, _ = recognizer.model(codes, lengths[0], pieces, lengths[1])
+        loss += float(stats["perplexity"].log()) * (len(pieces) + 1)
+        count += len(pieces) + 1
+    assert model.value == pytest.approx(math.exp(loss / count), rel=1e-4)
+    assert model.scored["tokens"] == count and model.scored["set"] == "test_one"
+    assert model.interval[1] < unigram.interval[0]
+    assert f"text_perplexity {model.value:.3f}" in capsys.readouterr().out
+
+
+def test_the_unigram_counts_training_pieces_once_more_than_seen(trained):
+    pieces = Pieces(trained / "pieces")
+    training = list(read_table(trained / "data/train/text").values())
+    seen = Counter(int(piece) for text in training for piece in (*pieces.encode(text), END))
+    total = sum(seen.values()) + len(pieces)
+    text = training[3]
+    expected = -sum(math.log((seen[int(i)] + 1) / total) for i in (*pieces.encode(text), END))
+    [(loss, count)] = unigram_losses(pieces, training, {"u": text}).values()
+    assert loss == pytest.approx(expected)
+    assert count == len(pieces.encode(text)) + 1

@@ -11,6 +11,7 @@ column=           # tokenizer to take, as the header calls it (default: the firs
 maker=repcodec    # name of the tokenizer in the stores and in results
 encoder=          # whose features were quantized (default: the column's name before _l<layer>)
 layer=            # of the encoder (default: as the column's name ends)
+stack=            # N: also stores with N neighbouring frames as one, OUT/tokens/<column>_xN/<set>
 out=published     # writes OUT/data/<set> and OUT/tokens/<column>/<set>
 # end options
 . "${root}/utils/parse_options.sh"
@@ -54,4 +55,7 @@ for set in train valid test; do
     awk '{ split($1, id, "-"); print $1, id[1] }' "${units}/${set}" > "${out}/data/${set}/utt2spk"
     python -m codec_ssl.bin.tokens import --format text --codebook_size 1024 --frame_rate 50 --maker "${maker}" \
         --kind repcodec ${encoder:+--encoder "${encoder}"} ${layer:+--layer "${layer}"} "${units}/${set}" "${out}/tokens/${column}/${set}"
+    if [ -n "${stack}" ]; then
+        python -m codec_ssl.bin.tokens stack --frames "${stack}" "${out}/tokens/${column}/${set}" "${out}/tokens/${column}_x${stack}/${set}"
+    fi
 done
