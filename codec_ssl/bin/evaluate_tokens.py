@@ -52,7 +52,7 @@ def main() -> None:
     """Measure every store, then write the table."""
     begin = time.perf_counter()
     args = get_parser().parse_args()
-    stores = {k: TokenStore(v) for k, v in named_paths("--stores", ",".join(args.stores)).items()}
+    stores = {k: TokenStore(v) for k, v in named_paths("--stores", args.stores).items()}
     data_dir, notes = DataDir(args.data_dir) if args.data_dir else None, []
     options = QualityOptions(args.max_ngram, args.abx_frames, args.seed, args.device)
     kept = _reconstruction(args)
@@ -84,7 +84,7 @@ def main() -> None:
 
 def _reconstruction(args: argparse.Namespace) -> dict[str, tuple[float, Tokenizer]]:
     """Reconstruction loss and tokenizer by name; the encoder runs once for all of them."""
-    folders = named_paths("--tokenizers", ",".join(args.tokenizers))
+    folders = named_paths("--tokenizers", args.tokenizers)
     if not folders:
         return {}
     if args.encoder is None:
