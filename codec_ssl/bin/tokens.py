@@ -10,8 +10,8 @@ from codec_ssl.errors import TokenError
 from codec_ssl.tokens import contract, exchange
 from codec_ssl.tokens.combine import combine_stores
 from codec_ssl.tokens.files import canonical, replacing, text_digest
-from codec_ssl.tokens.stats import store_stats
 from codec_ssl.tokens.stacking import stack_frames
+from codec_ssl.tokens.stats import store_stats
 from codec_ssl.tokens.store import TokenStore
 
 

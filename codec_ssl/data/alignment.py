@@ -12,7 +12,6 @@ import numpy as np
 from codec_ssl.data.tables import numbered_lines, write_atomic
 from codec_ssl.errors import DataError
 
-
 # What aligners call a pause.
 _PAUSES = ("", "sil", "sp", "<eps>")
 
@@ -120,8 +119,8 @@ def read_textgrids(
             ]
     if not alignments:
         raise DataError(
-            f"{folder}: expected TextGrids such as {next(iter(utt_ids), '')}.TextGrid in it or below,"
-            " found none",
+            f"{folder}: expected TextGrids such as {next(iter(utt_ids), '')}.TextGrid in it or"
+            " below, found none",
             stage="data",
         )
     return alignments

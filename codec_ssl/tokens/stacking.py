@@ -29,7 +29,9 @@ def stack_frames(source: TokenStore, count: int, path: str | Path) -> TokenStore
     meta = source.meta
     told = canonical([meta.maker["fingerprint"], "stacked", count])
     return import_tokens(
-        Source(source.utt_ids, lambda: ((utt, _stacked(codes, count)) for utt, codes in source.items())),
+        Source(
+            source.utt_ids, lambda: ((utt, _stacked(codes, count)) for utt, codes in source.items())
+        ),
         path,
         codebook_size=meta.sizes * count,
         frame_rate=meta.frame_rate / count,

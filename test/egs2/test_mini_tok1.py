@@ -73,7 +73,9 @@ def test_every_tokenizer_has_tokens_of_every_set_from_its_own_codebook(finished:
             store = TokenStore(finished / "dump" / FEATURES / name / split)
             assert store.meta.sizes == [32] and store.meta.maker["name"] == name
             stores[name, split] = store
-    frames = {split: stores["kmeans", split].meta.num_frames for split in ("train", "valid", "test")}
+    frames = {
+        split: stores["kmeans", split].meta.num_frames for split in ("train", "valid", "test")
+    }
     for (_, split), store in stores.items():
         assert store.meta.num_frames == frames[split]
     makers = {stores[name, "train"].meta.maker["fingerprint"] for name in TOKENIZERS}

@@ -118,7 +118,9 @@ def test_tokenizer_config_builds_its_model_with_options_that_the_training_knows(
     command = ["--config", str(config), "--output_dir", "x"]
     args = TokenizerTask.get_parser().parse_args(command)
     with torch.device("meta"):
-        tokenizer = learned_class(args.tokenizer).from_settings({**args.tokenizer_conf, "width": 64})
+        tokenizer = learned_class(args.tokenizer).from_settings(
+            {**args.tokenizer_conf, "width": 64}
+        )
     wanted = args.tokenizer_conf
     assert tokenizer.sizes == [wanted["num_clusters"]] * wanted["num_quantizers"]
     if "mini" in config.parts:

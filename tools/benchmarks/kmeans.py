@@ -60,7 +60,9 @@ def _features(args: argparse.Namespace) -> np.ndarray:
     """All frames of a cache, or clouds around 2000 centres, some far larger than others."""
     if args.cache:
         cache = FeatureCache(args.cache)
-        return np.concatenate([cache[cache.utt_id(place)] for place in range(len(cache))]).astype(np.float32)
+        return np.concatenate([cache[cache.utt_id(place)] for place in range(len(cache))]).astype(
+            np.float32
+        )
     random = np.random.default_rng(0)
     centres = random.standard_normal((2000, args.width), dtype=np.float32)
     owners = random.zipf(1.3, args.frames) % len(centres)

@@ -3,11 +3,16 @@
 import sys
 
 import pytest
-import toy_corpus
 import torch
+import toy_corpus
 
-from codec_ssl.bin import evaluate_tokens, export_tokenizer, extract_labels, fit_kmeans
-from codec_ssl.bin import train_tokenizer
+from codec_ssl.bin import (
+    evaluate_tokens,
+    export_tokenizer,
+    extract_labels,
+    fit_kmeans,
+    train_tokenizer,
+)
 from codec_ssl.errors import ConfigError
 from codec_ssl.report.results import read_results
 from codec_ssl.tokenizers.registry import load_tokenizer
@@ -38,7 +43,10 @@ def made(tmp_path_factory, call):
     call(fit_kmeans, *train, "--num_clusters", 16, "--out", root / "kmeans")
     data = []
     for split in ("train", "valid"):
-        data += [f"--{split}_data_path_and_name_and_type", f"{root}/store/{split},codes,token_store"]
+        data += [
+            f"--{split}_data_path_and_name_and_type",
+            f"{root}/store/{split},codes,token_store",
+        ]
     call(
         train_tokenizer,
         *("--tokenizer", "vq", "--output_dir", root / "vq", "--max_epoch", 3, "--num_workers", 0),

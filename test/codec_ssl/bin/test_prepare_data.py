@@ -72,7 +72,9 @@ def test_phones_of_textgrids_become_a_ctm(folder, monkeypatch, capsys):
     with pytest.raises(CodecSSLError, match=f"such as {utt}.TextGrid"):
         call(monkeypatch, "phones", "--data_dir", data_dir.path, "--textgrids", folder)
     grids.mkdir(parents=True)
-    values = '0 0.1 <exists> 1 "IntervalTier" "phones" 0 0.1 3 0 0.02 "" 0.02 0.05 "AH0" 0.05 0.1 "K"'
+    values = (
+        '0 0.1 <exists> 1 "IntervalTier" "phones" 0 0.1 3 0 0.02 "" 0.02 0.05 "AH0" 0.05 0.1 "K"'
+    )
     text = f'File type = "ooTextFile"\nObject class = "TextGrid"\n{values}\n'
     (grids / f"{utt}.TextGrid").write_text(text)
     (grids / "unknown.TextGrid").write_text(text)

@@ -33,7 +33,9 @@ def test_costs_are_those_counted_by_hand(corpus):
     _, store = corpus
     frames = [tuple(frame) for codes in store.values() for frame in codes.tolist()]
     runs = sum(len(list(groupby(map(tuple, codes.tolist())))) for codes in store.values())
-    shares = [np.unique([f[q] for f in frames], return_counts=True)[1] / len(frames) for q in (0, 1)]
+    shares = [
+        np.unique([f[q] for f in frames], return_counts=True)[1] / len(frames) for q in (0, 1)
+    ]
     entropies = [-(share * np.log2(share)).sum() for share in shares]
     costs = token_costs(store)
     assert costs["bitrate"] == pytest.approx(2 * 5 * 50 / 1000)
@@ -112,4 +114,3 @@ def test_reconstruction_loss_is_the_squared_error_by_the_power_of_the_features(c
         expected = float(distances.square().sum() / features.double().square().sum())
         assert losses[str(k)] == pytest.approx(expected, rel=1e-4)
     assert losses["20"] < losses["4"] < 1
-
