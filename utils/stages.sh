@@ -58,7 +58,11 @@ stage() {
     fi
     case ${status} in
         0) log "stage ${number} ${name}: ${out} is current, nothing to do"; return 1 ;;
-        11) die "stage ${number} ${name} needs ${reason}, which stage '${_made_by[${reason}]:-data}' makes: run it first (--stage ${_made_by[${reason}]:-data})" ;;
+        11)
+            if [ -n "${_made_by[${reason}]:-}" ]; then
+                die "stage ${number} ${name} needs ${reason}, which stage '${_made_by[${reason}]}' makes: run it first (--stage ${_made_by[${reason}]})"
+            fi
+            die "stage ${number} ${name} needs ${reason}, which is not there: is the option that names it right?" ;;
     esac
     log "stage ${number} ${name}: ${what} -> ${out} (${reason})"
     _stage_args=(--out "${out}" "$@")

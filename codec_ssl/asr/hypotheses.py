@@ -173,6 +173,7 @@ def facts(experiment: Experiment, speech: Speech) -> dict[str, Any]:
     return {
         "config": given and Path(given).name,
         "exp": str(experiment.path),
+        "checkpoint": experiment.checkpoint,
         "model": recognizer.fingerprint,
         "normalization": vars(recognizer.pieces.normalization),
         "objective": config.get("objective"),

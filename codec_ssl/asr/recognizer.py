@@ -152,11 +152,13 @@ class Experiment:
 
     Attributes:
         path: Its directory.
+        checkpoint: Which weights were loaded.
         config: Content of its ``config.yaml``.
         recognizer: Its model.
     """
 
     path: Path
+    checkpoint: str
     config: dict[str, Any]
     recognizer: Recognizer
 
@@ -203,4 +205,4 @@ def load_experiment(
     model = build_decoder_only(config)
     load_state_strict(model, state, str(folder))
     recognizer = Recognizer(model.to(device), pieces, options, batch_frames)
-    return Experiment(folder, config, recognizer)
+    return Experiment(folder, checkpoint, config, recognizer)

@@ -19,7 +19,7 @@ from codec_ssl.data.tables import read_table
 from codec_ssl.evaluation.bootstrap import ratio_interval
 from codec_ssl.report.results import FILE_NAME, Result, write_results
 
-_FACTS = ("config", "exp", "features", "tokenizer", "sizes", "objective")
+_FACTS = ("config", "exp", "checkpoint", "features", "tokenizer", "sizes", "objective")
 
 
 def get_parser() -> argparse.ArgumentParser:

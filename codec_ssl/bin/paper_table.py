@@ -24,6 +24,9 @@ def main() -> None:
     """Parse, look up, print."""
     args = get_parser().parse_args()
     paper = load_paper(args.paper)
+    if args.table and args.table not in paper.tables and Path(args.table).is_dir():
+        args.roots.insert(0, Path(args.table))
+        args.table = None
     tables = [paper.table(args.table)] if args.table else list(paper.tables.values())
     files = [file for _, file in find_results(args.roots)]
     sys.stdout.write("\n".join(paper_table(table, files, args.format) for table in tables))

@@ -17,7 +17,9 @@ from codec_ssl.report.results import FILE_NAME, Result, write_results
 
 METRICS = {"word": "wer", "character": "cer"}
 _logger = logging.getLogger(__name__)
-_FACTS = ("config", "exp", "features", "tokenizer", "sizes", "objective", "search")
+_FACTS = (
+    *("config", "exp", "checkpoint", "features", "tokenizer", "sizes", "objective", "search"),
+)
 
 
 def get_parser() -> argparse.ArgumentParser:
@@ -52,7 +54,7 @@ def main() -> None:
     references, hypotheses = read_pair(args, normalization_of(args, facts))
     out = args.out or (args.hyp if is_folder else args.hyp.parent) / "score"
     out.mkdir(parents=True, exist_ok=True)
-    name = args.set or args.data_dir.resolve().name.replace("-", "_")
+    name = args.set or args.data_dir.absolute().name.replace("-", "_")
     told = {key: facts.get(key) for key in _FACTS} | {"recipe": args.recipe or None, "set": name}
     groups = {label: groups_of(table, list(references)) for label, table in labels(args).items()}
     results, tables = [], []

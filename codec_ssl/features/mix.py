@@ -5,6 +5,8 @@ The paper takes the weights that SUPERB's recognition task learns for a frozen m
 Letters: L layers, without the input to the first one.
 """
 
+import argparse
+import contextlib
 import hashlib
 import json
 from collections.abc import Sequence
@@ -26,7 +28,7 @@ class LayerMix(WaveEncoder):
         weights: L + 1 numbers.
 
     Raises:
-        ConfigError: If there are more or fewer weights.
+        ConfigError: If there are more or fewer weights, or all are 0.
     """
 
     num_layers = 0
@@ -37,6 +39,8 @@ class LayerMix(WaveEncoder):
                 f"weights of layers: expected {encoder.num_layers + 1}, for layers 0 to"
                 f" {encoder.num_layers} of {encoder.name}, found {len(weights)}"
             )
+        if not any(weights):
+            raise ConfigError("weights of layers: expected one that isn't 0, found none")
         self._encoder = encoder
         self._weights = {n: float(weight) for n, weight in enumerate(weights) if weight}
         self.name, self.input_kind = f"{encoder.name}_mix", encoder.input_kind
@@ -51,7 +55,7 @@ class LayerMix(WaveEncoder):
     ) -> tuple[dict[int, Tensor], Tensor]:
         """See ``SpeechEncoder.encode``; layers of weight 0 are left out."""
         self.check_layers(layers)
-        found, frame_lens = self._encoder.encode(inputs, lens, list(self._weights) or [0])
+        found, frame_lens = self._encoder.encode(inputs, lens, list(self._weights))
         mixed = sum(found[layer] * weight for layer, weight in self._weights.items())
         return {0: mixed}, frame_lens
 
@@ -80,21 +84,28 @@ def read_weights(text: str) -> list[float]:
         CheckpointError: If the file is neither.
         ConfigError: If it is no list of numbers.
     """
+    with contextlib.suppress(ValueError):
+        return _numbers(text)
     path = Path(text)
     if path.is_file() and path.suffix in (".ckpt", ".pt", ".pth"):
         return _featurizer(path)
     try:
-        content = path.read_text(encoding="utf-8") if path.is_file() else text
-        return [float(number) for number in content.replace(",", " ").split()]
-    except ValueError as error:
+        return _numbers(path.read_text(encoding="utf-8"))
+    except (OSError, ValueError) as error:
         raise ConfigError(
-            f"weights of layers: expected numbers, found {text!r}: {error}"
+            f"weights of layers: expected numbers or a file of them, found {text!r}: {error}"
         ) from error
+
+
+def _numbers(text: str) -> list[float]:
+    return [float(number) for number in text.replace(",", " ").split()]
 
 
 def _featurizer(path: Path) -> list[float]:
     try:
-        content: Any = torch.load(path, map_location="cpu", weights_only=True)
+        # s3prl keeps the command line of its training beside the weights
+        with torch.serialization.safe_globals([argparse.Namespace]):
+            content: Any = torch.load(path, map_location="cpu", weights_only=True)
         weights = content["Featurizer"]["weights"]
         return torch.softmax(weights.float(), 0).tolist()
     except Exception as error:

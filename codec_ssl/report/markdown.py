@@ -10,7 +10,7 @@ from codec_ssl.errors import DataError
 from codec_ssl.report import plots, tokenizers, tradeoff
 from codec_ssl.report.layers import Curve, Point, curves, majority, metrics_of
 from codec_ssl.report.render import render
-from codec_ssl.report.results import FILE_NAME, ResultFile, read_results
+from codec_ssl.report.results import FILE_NAME, ResultFile, find_files, read_results
 from codec_ssl.tokens.histogram import perplexity, usage
 from codec_ssl.tokens.meta import META_NAME, read_meta
 
@@ -55,14 +55,13 @@ def write_report(
 
 def find_histories(expdir: str | Path) -> dict[str, Path]:
     """``history.json`` of every training run below a folder, named by its place there."""
-    root = Path(expdir)
-    found = sorted(root.rglob(HISTORY))
-    return {str(path.parent.relative_to(root)): path for path in found}
+    found = find_files(expdir, HISTORY)
+    return {str(path.parent.relative_to(expdir)): path for path in found}
 
 
 def find_result_files(expdir: str | Path) -> list[Path]:
     """Every ``results.json`` below a folder."""
-    return sorted(Path(expdir).rglob(FILE_NAME))
+    return find_files(expdir, FILE_NAME)
 
 
 def _results_sections(file: ResultFile, out_dir: Path, prefix: str) -> list[str]:
@@ -78,8 +77,11 @@ def _results_sections(file: ResultFile, out_dir: Path, prefix: str) -> list[str]
         sections.append(f"![{metric} by layer]({name})")
     for name, rows in tokenizers.tables(file.results).items():
         sections += [f"## Tokens of {name}", render(rows[0], rows[1:], "markdown")]
-    shown = ("layer", tokenizers.TOKENIZER)
-    plain = [result for result in file.results if not any(k in result.scored for k in shown)]
+    plain = [
+        result
+        for result in file.results
+        if "layer" not in result.scored and not tokenizers.names_tokenizer(result)
+    ]
     if plain:
         rows = [
             [result.metric, f"{result.value:g}", result.unit, _scored(result.scored)]

@@ -30,6 +30,7 @@ class Column:
         unit: Unit of the published numbers.
         better: ``lower`` or ``higher``.
         recipe: Recipe that scores it, where that isn't the row's own.
+        config: Training config within that recipe, where that isn't the row's own.
         planned: Whether that recipe is still to be written.
         match: Entries of ``Result.scored`` that must be equal, such as ``set``.
     """
@@ -39,6 +40,7 @@ class Column:
     unit: str
     better: str
     recipe: str | None = None
+    config: str | None = None
     planned: bool = False
     match: dict[str, Any] = field(default_factory=dict)
 
@@ -176,6 +178,10 @@ def check(paper: Paper, repository: str | Path = REPOSITORY) -> list[str]:
                 if exists == column.planned:
                     state = "exists but is marked planned" if exists else "doesn't exist"
                     problems.append(f"{where}: recipe {column.recipe} {state}")
+                elif column.config and not (root / column.recipe / column.config).is_file():
+                    problems.append(
+                        f"{where}: config {column.recipe}/{column.config} doesn't exist"
+                    )
             elif column.planned:
                 problems.append(f"{where}: marked planned but names no recipe")
     return problems
@@ -228,11 +234,13 @@ def find_ours(row: Row, column: Column, files: Sequence[ResultFile]) -> Ours | N
 
 
 def _matches(row: Row, column: Column, result: Result) -> bool:
-    scored = result.scored
-    config, wanted = Path(str(scored.get("config", ""))).name, {**column.match, **row.match}
+    scored, wanted = result.scored, {**column.match, **row.match}
+    config = Path(str(column.config or row.config)).name
+    # k-means has no training config, its tokenizer's name tells enough.
+    told = "tokenizer" in wanted and scored.get("config") is None
     return (
-        scored.get("recipe") == row.recipe
-        and config == Path(str(row.config)).name
+        scored.get("recipe") in (row.recipe, column.recipe)
+        and (told or Path(str(scored.get("config", ""))).name == config)
         and all(scored.get(key) == value for key, value in wanted.items())
     )
 

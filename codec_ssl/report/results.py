@@ -6,6 +6,7 @@ Every scoring stage writes one; reports and paper tables read them and nothing e
 import json
 import os
 import platform
+import re
 import shlex
 import subprocess
 import sys
@@ -21,6 +22,7 @@ from codec_ssl.errors import DataError
 
 FILE_NAME = "results.json"
 _SCHEMA = 1
+_MOVED = re.compile(r"\.old-\d+$")
 _PACKAGES = ("codec_ssl", "espnet", "torch", "numpy", "faiss-cpu", "scipy", "transformers", "jiwer")
 
 
@@ -120,10 +122,16 @@ def read_results(path: str | Path) -> ResultFile:
         raise DataError(f"{path}: not a results file: {error}", stage="probe") from error
 
 
+def find_files(root: str | Path, name: str) -> list[Path]:
+    """Files of a name below a folder, without those of outputs that a recipe moved aside."""
+    found = sorted(Path(root).rglob(name))
+    return [path for path in found if not any(map(_MOVED.search, path.relative_to(root).parts))]
+
+
 def find_results(roots: Sequence[str | Path]) -> Iterator[tuple[Path, ResultFile]]:
     """Every ``results.json`` under the roots, sorted by path."""
     for root in roots:
-        for path in sorted(Path(root).rglob(FILE_NAME)):
+        for path in find_files(root, FILE_NAME):
             yield path, read_results(path)
 
 

@@ -47,10 +47,21 @@ def systems(results: Sequence[Result]) -> list[System]:
     """Put the results of each system together, systems and metrics as they come."""
     found: dict[tuple[str, ...], dict[str, list[Result]]] = {}
     for result in results:
-        if TOKENIZER in result.scored:
-            key = (_scored_on(result), *(str(result.scored.get(name, "")) for name in _SYSTEM))
-            found.setdefault(key, {}).setdefault(result.metric, []).append(result)
+        if names_tokenizer(result):
+            key = (_scored_on(result), *(str(result.scored.get(name) or "") for name in _SYSTEM))
+            found.setdefault(key, {}).setdefault(_measure(result), []).append(result)
     return [_system(key, metrics) for key, metrics in found.items()]
+
+
+def names_tokenizer(result: Result) -> bool:
+    """Whether a result is a tokenizer's."""
+    return result.scored.get(TOKENIZER) is not None
+
+
+def _measure(result: Result) -> str:
+    """The metric; of a part, such as one language, with the part's name."""
+    metric, by, label = result.metric.rpartition("_by_")
+    return f"{metric} {result.scored.get(label)}" if by else result.metric
 
 
 def _scored_on(result: Result) -> str:

@@ -35,13 +35,10 @@ def export_tokenizer(
     tokenizer = learned_class(config["tokenizer"]).from_settings(config["tokenizer_conf"], origin)
     load_state_strict(tokenizer.codec, state, str(exp_dir))
     history = json.loads((Path(exp_dir) / "history.json").read_text(encoding="utf-8"))
-    epoch = int(which) if str(which).isdigit() else len(history)
-    tokenizer.report = {
-        "checkpoint": which,
-        "config": config.get("config"),
-        "num_epochs": epoch,
-        "last_valid": history[epoch - 1]["valid"],
-    }
+    tokenizer.report = {"checkpoint": which, "config": config.get("config")}
+    if which != "best":  # which epoch that was, its weights don't say
+        epoch = int(which) if str(which).isdigit() else len(history)
+        tokenizer.report |= {"num_epochs": epoch, "last_valid": history[epoch - 1]["valid"]}
     tokenizer.save(Path(exp_dir) / EXPORTED if out_dir is None else out_dir)
     return tokenizer
 

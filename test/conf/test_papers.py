@@ -12,8 +12,8 @@ def test_rows_name_recipes_and_configs_that_exist(name):
     assert check(load_paper(name)) == []
 
 
-def values(table, column):
-    rows = load_paper("codec2vec").table(table).rows
+def values(table, column, paper="codec2vec"):
+    rows = load_paper(paper).table(table).rows
     return [row.published[column].value if column in row.published else None for row in rows]
 
 
@@ -43,3 +43,46 @@ def test_codec2vec_table_three_is_as_known():
     assert values("III", "SF-F1") == [88.6, 87.9]
     assert values("III", "SF-CER") == [24.5, 26.3]
     assert values("III", "SV") == [5.1, 6.2]
+
+
+def repcodec(table, row):
+    """A row of RepCodec's table as a list; published bounds count as the bound."""
+    [found] = [each for each in load_paper("repcodec").table(table).rows if each.name == row]
+    return [published.value for published in found.published.values()]
+
+
+def test_repcodec_has_its_eleven_tables():
+    names = ["1", "2a", "2b", "2c", "2d", "3", "4", "5", "7", "8", "9", "10", "11"]
+    tables = load_paper("repcodec").tables
+    # Table 6 is the architecture; 2 comes in four parts.
+    assert sorted(tables, key=names.index) == names
+
+
+def test_repcodec_error_rates_are_as_known():
+    row = [9.93, 4.11, 4.87, 5.39, 12.89, 13.12, 5.73, 4.02, 5.15, 2.87, 5.04, 5.01]
+    assert repcodec("1", "RepCodec 0.5 kbps") == row
+    row = [10.83, 6.14, 6.57, 7.23, 100, 100, 6.36, 5.0, 5.97, 4.55, 9.52, 9.97]
+    assert repcodec("1", "k-means 0.5 kbps") == row
+    row = [9.38, 3.96, 4.71, 5.01, 12.03, 12.36, 5.40, 3.76, 5.04, 2.12, 4.72, 4.75]
+    assert repcodec("7", "RepCodec 0.5 kbps") == row
+    assert repcodec("2c", "RepCodec") == [4.14, 4.02, 3.89, 4.03]
+    assert repcodec("2d", "VQ") == [10.55, 13.83, 10.42]
+    assert repcodec("10", "RepCodec") == [8.78, 14.97, 9.42]
+    assert repcodec("8", "RepCodec p(s,y)") == [6.70, 6.47, 6.77, 6.30]
+    assert values("11", "WER", "repcodec") == [2.91, 2.87, 2.83]
+
+
+def test_repcodec_numbers_that_stand_in_two_tables_agree():
+    rows = {name: repcodec("1", f"{name} 0.5 kbps") for name in ("k-means", "VQ", "RepCodec")}
+    for name, row in rows.items():
+        hubert, data2vec = row[7], row[9]
+        assert repcodec("2c", name)[1] == hubert
+        assert repcodec("8", f"{name} p(y|s)")[::2] == [hubert, data2vec]
+    # 4.02 in one table is 4.03 in two others.
+    assert repcodec("2b", "RepCodec (1 VQ)") == [4.03, rows["RepCodec"][9]]
+    assert repcodec("2a", "RepCodec (100 h)") == repcodec("2b", "RepCodec (1 VQ)")
+
+
+def test_repcodec_pnmi_grows_with_the_length_of_the_n_gram():
+    kmeans, ours = repcodec("5", "k-means"), repcodec("5", "RepCodec")
+    assert kmeans == [0.63, 0.73, 0.82, 0.89] and ours == [0.35, 0.82, 0.99, 0.999]

@@ -188,6 +188,44 @@ def test_a_new_tokenizer_recipe_has_a_reader_of_its_own(clone: Path):
     assert "there is no conf/train_nosuch.yaml" in refused.stderr
 
 
+def plan(recipe: str, folder: Path, *options: str) -> list[tuple[str, str]]:
+    """Stage and output of each line of a plan, outputs without their folder."""
+    places = [f"--{name}dir={folder / name}" for name in ("data", "dump", "exp")]
+    script = ROOT / "egs2" / recipe / "run.sh"
+    planned = run(["bash", str(script), "--dry_run", "true", *places, *options], cwd=folder)
+    assert planned.returncode == 0, planned.stderr
+    rows = [line.split() for line in planned.stdout.splitlines()]
+    return [(row[1], row[2].removeprefix(f"{folder}/")) for row in rows]
+
+
+def test_curves_end_with_the_training_and_scored_sets_get_tokens(tmp_path: Path):
+    options = ["--curve_epochs", "1 50 100", "--eval_sets", "dev-clean dev-other"]
+    planned = plan("librispeech/tok1", tmp_path, *options)
+    exp, dump = "exp/data2vec_large_l18", "dump/data2vec_large_l18"
+    trained = {out for stage, out in planned if stage == "train"}
+    names = (
+        "kmeans_sklearn",
+        "vq",
+        "vq@1",
+        "repcodec",
+        "repcodec@1",
+        "repcodec@50",
+        "repcodec@100",
+    )
+    assert trained == {f"{exp}/{name}" for name in names}
+    tokens = {out for stage, out in planned if stage == "tokens"}
+    assert {f"{dump}/vq/dev-other", f"{dump}/repcodec@50/dev-other"} <= tokens
+    # A training set that is only drawn from gets no tokens, so nothing later may ask for them.
+    assert not any(out.endswith("train-clean-100") for out in tokens)
+
+
+def test_layers_come_from_the_encoders_file_and_folders_of_audio_bring_their_sets(tmp_path: Path):
+    planned = plan("librispeech/tok1", tmp_path, "--encoder", "hubert_base", "--audio_dir", "x")
+    outs = {out for _, out in planned}
+    assert "exp/hubert_base_l9/quality/test" in outs
+    assert not any("dev-clean" in out or "train-960" in out for out in outs)
+
+
 def test_no_generated_or_large_file_is_tracked():
     listed = run(["git", "ls-files", "-z"], cwd=ROOT).stdout.split("\0")
     files = [ROOT / name for name in listed if name]

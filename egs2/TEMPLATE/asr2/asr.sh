@@ -25,6 +25,7 @@ tokens=                # folder of token stores by set name, as tok1 or "bin/tok
 features=              # folder of feature caches by set name, in place of tokens: the continuous upper bound
 upstream=              # the recipe that makes units where neither is given ...
 upstream_dir=../tok1   # ... in DIR/data, DIR/dump and DIR/exp ...
+upstream_args=         # ... with these options of it ...
 upstream_tokens=       # ... and which of DIR/dump are read
 tag=                   # name of the units in the names of what is made (default: from their path)
 train_set=train        # sets to train on; several are joined
@@ -60,8 +61,9 @@ else
     die "say what the speech is: --tokens DIR or --features DIR"
 fi
 # dump_512/hubert_large_l18/vq is 512_hubert_large_l18_vq, so that experiments on several units have several names
+speech=${speech%/}
 name=$(basename "${speech}")
-if [[ ${speech} =~ dump[_/]*([^/].*)$ ]]; then name=${BASH_REMATCH[1]//\//_}; fi
+if [[ ${speech} =~ ^(.*/)?dump[_/]+([^/].*)$ ]]; then name=${BASH_REMATCH[2]//\//_}; fi
 name=${tag:-${features:+continuous_}${name}}
 read -r -a train_sets <<<"${train_set}"
 read -r -a valid_sets <<<"${valid_set}"
@@ -99,13 +101,15 @@ stages_begin "1 units" "2 data" "3 tokens" "4 pieces" "5 train" "6 decode" "7 sc
 
 data_inputs=() speech_inputs=()
 if [ "${made_here}" = true ]; then
-    if stage 1 units "${dumpdir}/units" "units by ${upstream}" --in "${upstream}" --opt "${size}"; then
+    if stage 1 units "${dumpdir}/units" "units by ${upstream}" --opt "${upstream} ${size} ${upstream_args} ${upstream_tokens}"; then
+        # shellcheck disable=SC2086  # upstream_args is a list of options
         bash "${upstream}" --stop_stage tokens --ngpu "${ngpu}" --num_nodes "${num_nodes}" ${size:+--size "${size}"} \
             --datadir "$(realpath -m "${datadir}")" --dumpdir "$(realpath -m "${upstream_dir}/dump")" \
-            --expdir "$(realpath -m "${upstream_dir}/exp")"
+            --expdir "$(realpath -m "${upstream_dir}/exp")" ${upstream_args}
         stage_done
     fi
-    data_inputs+=(--in "${dumpdir}/units") speech_inputs+=(--in "${dumpdir}/units")
+    # only for the plan: what is made there is an input of its own, wherever it came from
+    if [ "${dry_run}" = true ]; then data_inputs+=(--in "${dumpdir}/units") speech_inputs+=(--in "${dumpdir}/units"); fi
 fi
 for set in "${train_sets[@]}" "${valid_sets[@]}"; do
     data_inputs+=(--in "${datadir}/${set}")
@@ -167,7 +171,7 @@ for set in "${test_sets[@]}"; do
                 --out "${exp}/decode_${set}" --num_jobs "${nj}" --device "${device}" ${decode_args})
         ${gpu_cmd} --gpu "${job_gpu}" --num_threads 1 "JOB=1:${nj}" "${exp}/decode_${set}/logs/decode.JOB.log" -- \
             "${decode[@]}" --job JOB
-        "${decode[@]}" --finalize true
+        ${gpu_cmd} --gpu "${job_gpu}" --num_threads 1 "${exp}/decode_${set}/logs/finalize.log" -- "${decode[@]}" --finalize true
         stage_done
     fi
 done
@@ -180,7 +184,7 @@ for set in "${test_sets[@]}"; do
         --opt "${score_args} ${unusable_text}"; then
         # shellcheck disable=SC2086  # score_args is a list of options
         python -m codec_ssl.bin.score_asr --data_dir "${datadir}/${set}" --hyp "${exp}/decode_${set}" --out "${out}" \
-            --recipe "${recipe}" --unusable_text "${unusable_text}" --ignore_missing true ${score_args}
+            --set "${set//-/_}" --recipe "${recipe}" --unusable_text "${unusable_text}" --ignore_missing true ${score_args}
         stage_done
     fi
 done
@@ -200,9 +204,7 @@ done
 
 report_stores=$([ -z "${tokens}" ] || echo "${name}=${train_speech}")
 if stage 8 report "${expdir}/report" "REPORT.md and plots" "${score_inputs[@]}"; then
-    # what was moved aside is no result of this state
-    mapfile -t results < <(find "${expdir}" -path '*.old-*' -prune -o -path '*/score_*/results.json' -print -o -path '*/perplexity_*/results.json' -print | sort)
-    python -m codec_ssl.bin.report --expdir "${expdir}" --results "${results[@]}" --stores "${report_stores}" --title "Decoder-only ASR: ${recipe}" \
+    python -m codec_ssl.bin.report --expdir "${expdir}" --stores "${report_stores}" --title "Decoder-only ASR: ${recipe}" \
         --out "${expdir}/report"
     stage_done
     log "report: $(realpath "${expdir}")/report/REPORT.md"

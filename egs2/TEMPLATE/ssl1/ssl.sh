@@ -118,7 +118,7 @@ for set in ${sets}; do
         extract=(python -m codec_ssl.bin.extract_codes --codec "${codec}" --data_dir "${datadir}/${set}" --store "${codes}/${set}"
                  --num_jobs "${nj}" --max_bad_rate "${max_bad_rate}" --device "${device}")
         ${gpu_cmd} --gpu "${job_gpu}" --num_threads 1 "JOB=1:${nj}" "${codes}/logs/${set}.JOB.log" -- "${extract[@]}" --job JOB
-        "${extract[@]}" --finalize true
+        ${gpu_cmd} --gpu "${job_gpu}" --num_threads 1 "${codes}/logs/${set}.finalize.log" -- "${extract[@]}" --finalize true
         stage_done
     fi
 done
@@ -149,7 +149,7 @@ if [ "${pretrain}" = true ]; then
                 extract=(python -m codec_ssl.bin.extract_labels --kmeans "${kmeans}" --exp "${teacher}" --layer "${kmeans_layer}"
                          --store "${codes}/${set}" --out "${labels}/${set}" --num_jobs "${nj}" --device "${device}")
                 ${gpu_cmd} --gpu "${job_gpu}" --num_threads 1 "JOB=1:${nj}" "${labels}/logs/${set}.JOB.log" -- "${extract[@]}" --job JOB
-                "${extract[@]}" --finalize true
+                ${gpu_cmd} --gpu "${job_gpu}" --num_threads 1 "${labels}/logs/${set}.finalize.log" -- "${extract[@]}" --finalize true
                 stage_done
             fi
         done

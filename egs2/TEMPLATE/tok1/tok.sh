@@ -33,11 +33,11 @@ encoder=             # a name of conf/encoders, a hub id or folder of transforme
                      # logmel; empty: a Codec2Vec of round 0 that ../ssl1 trains here first
 ssl_args=            # more options for that, as for ssl.sh
 codes=               # folder of the sets' token stores, for encoders that read codes
-layer=               # layer of the encoder, 1-based (0: input to the first layer)
+layer=               # layer of the encoder, 1-based (0: input to the first layer; default: that of conf/encoders)
 layer_weights=       # in place of a layer: weights of all, a file or a list such as 0,0.5,0.5
 cache=false          # true: features on disk before training; false: made on the way
 # Tokenizers
-tokenizers=kmeans,vq,repcodec  # kmeans, kmeans_sklearn (may be followed by anything), or X with a train_X.yaml in conf
+tokenizers=kmeans,vq,repcodec  # kmeans, kmeans_sklearn (kmeans_512: of so many clusters), or X with a train_X.yaml in conf
 num_clusters=        # entries of each codebook (default: 1024 for k-means, the config's for others)
 kmeans_frames=2000000  # frames in the seeded sample that k-means is fitted on
 train_args=          # more options for every training, as for ESPnet's trainer
@@ -52,9 +52,11 @@ quality_args=        # more options for bin/evaluate_tokens.py
 device=$([ "${ngpu}" -gt 0 ] && echo cuda || echo cpu)
 job_gpu=$([ "${ngpu}" -gt 0 ] && echo 1 || echo 0)  # of one extraction job
 recipe=${PWD#"${root}/"}
+# an audio folder becomes train, valid and test, whatever the corpus's sets are called
+if [ -n "${audio_dir}" ]; then train_set=train valid_set=valid token_sets="" eval_sets=test; fi
 # every set once, in a fixed order
 sets=$(echo "${train_set} ${valid_set} ${token_sets} ${eval_sets}" | tr ' ' '\n' | awk 'NF && !seen[$0]++' | paste -sd ' ')
-token_sets=${token_sets:-${sets}}
+token_sets=$(echo "${token_sets:-${sets}} ${eval_sets}" | tr ' ' '\n' | awk 'NF && !seen[$0]++' | paste -sd ' ')
 
 stages_begin "1 data" "2 encoder" "3 cache" "4 train" "5 tokens" "6 quality" "7 report"
 # shellcheck disable=SC2086  # sets is a list
@@ -65,24 +67,39 @@ if [ -z "${encoder}" ]; then
     [ -e ../ssl1/run.sh ] || die "say which --encoder: there is no ../ssl1 to train one with"
     encoder=${expdir}/ssl1/r0_reconstruction
     codes=${dumpdir}/codes
-    if stage 2 encoder "${expdir}/encoder" "train a Codec2Vec" --in "${datadir}" --opt "${ssl_args} ${size}"; then
-        absolute() { realpath -m "$1"; }
+    if [[ ${ssl_args} =~ --codec[\ =]([^\ ]+) ]]; then  # ssl.sh names them so
+        codes=${dumpdir}/codes_$(basename "${BASH_REMATCH[1]%.*}")
+    fi
+    ssl1() {
         # shellcheck disable=SC2086  # ssl_args is a list of options
-        bash ../ssl1/run.sh --stage codec --stop_stage pretrain --rounds 0 --nj "${nj}" --ngpu "${ngpu}" ${size:+--size "${size}"} \
-            --datadir "$(absolute "${datadir}")" --dumpdir "$(absolute "${dumpdir}")" --expdir "$(absolute "${expdir}/ssl1")" \
-            --train_set "${train_set}" --valid_set "${valid_set}" --probe_sets "${sets}" ${ssl_args}
+        bash ../ssl1/run.sh --stage codec --rounds 0 --nj "${nj}" --ngpu "${ngpu}" ${size:+--size "${size}"} \
+            --datadir "$(realpath -m "${datadir}")" --dumpdir "$(realpath -m "${dumpdir}")" --expdir "$(realpath -m "${expdir}/ssl1")" \
+            --train_set "${train_set}" --valid_set "${valid_set}" --probe_sets "${sets}" ${ssl_args} "$@"
+    }
+    if stage 2 encoder "${expdir}/encoder" "train a Codec2Vec" --in "${datadir}" --opt "${ssl_args} ${size}"; then
+        ssl1 --stop_stage pretrain
         stage_done
     fi
-    encoder_inputs=(--in "${expdir}/encoder")
+    # of their own, so that a set that comes later gets codes without another training
+    if stage 2 encoder "${dumpdir}/encoder_codes" "codes of ${sets}" --in "${expdir}/encoder" --opt "${sets}"; then
+        ssl1 --stop_stage tokens
+        stage_done
+    fi
+    encoder_inputs=(--in "${expdir}/encoder" --in "${dumpdir}/encoder_codes")
 elif [ -e "${encoder}" ]; then
     encoder_inputs=(--in "${encoder}")
 fi
-if [ -n "${layer_weights}" ]; then layer=""; fi
+if [ -n "${layer_weights}" ]; then
+    layer=""
+elif [ -z "${layer}" ] && [ -f "${root}/conf/encoders/${encoder}.yaml" ]; then
+    layer=$(awk '$1 == "layer:" { print $2 }' "${root}/conf/encoders/${encoder}.yaml")
+fi
 features=$(basename "${encoder}")$([ -n "${layer_weights}" ] && echo _mix || echo "_l${layer:?say which --layer}")
 exp=${expdir}/${features}
 dump=${dumpdir}/${features}
 layer_args=(${layer:+--layer "${layer}"} ${layer_weights:+--layer_weights "${layer_weights}"})
 encoder_opts=(--opt "${encoder} ${layer} ${layer_weights}")
+if [ -f "${layer_weights}" ]; then encoder_opts+=(--in "${layer_weights}"); fi
 # What every command that makes features of a set takes.
 features_of() { enc=(--encoder "${encoder}" "${layer_args[@]}" --data_dir "${datadir}/$1" ${codes:+--store "${codes}/$1"} --device "${device}"); }
 
@@ -113,11 +130,13 @@ made=() made_inputs=()  # NAME=FOLDER of every tokenizer
 for name in ${tokenizers//,/ }; do
     out=${exp}/${name}
     if [ "${name#kmeans}" != "${name}" ]; then
+        clusters=${num_clusters:-1024}
+        if [[ ${name} =~ _([0-9]+)$ ]]; then clusters=${BASH_REMATCH[1]}; fi
         backend=$([ "${name#kmeans_sklearn}" != "${name}" ] && echo sklearn || echo faiss)
-        if stage 4 train "${out}" "fit k-means" --in "${datadir}" "${encoder_inputs[@]}" "${encoder_opts[@]}" --opt "${num_clusters} ${kmeans_frames}"; then
+        if stage 4 train "${out}" "fit k-means" --in "${datadir}" "${encoder_inputs[@]}" "${encoder_opts[@]}" --opt "${clusters} ${kmeans_frames}"; then
             features_of "${train_set}"
             ${gpu_cmd} --gpu "${job_gpu}" --num_threads "${OMP_NUM_THREADS}" "${out}/fit.log" -- python -m codec_ssl.bin.fit_kmeans \
-                "${enc[@]}" --backend "${backend}" --num_clusters "${num_clusters:-1024}" --max_frames "${kmeans_frames}" --out "${out}"
+                "${enc[@]}" --backend "${backend}" --num_clusters "${clusters}" --max_frames "${kmeans_frames}" --out "${out}"
             stage_done
         fi
         made+=("${name}=${out}")
@@ -135,8 +154,12 @@ for name in ${tokenizers//,/ }; do
             stage_done
         fi
         made+=("${name}=${out}/tokenizer")
+        last=$(awk '$1 == "max_epoch:" { print $2 }' "${config}")
+        if [[ ${train_args} =~ --max_epoch[\ =]([0-9]+) ]]; then last=${BASH_REMATCH[1]}; fi
         for epoch in ${curve_epochs}; do
+            if [ "${epoch}" -gt "${last}" ]; then continue; fi
             if stage 4 train "${out}@${epoch}" "${name} as it was after epoch ${epoch}" --in "${out}"; then
+                [ -f "${out}/${epoch}epoch.pth" ] || die "${out} kept only its best epochs: it was trained without --curve_epochs; move it away and train again"
                 python -m codec_ssl.bin.export_tokenizer --exp "${out}" --checkpoint "${epoch}" --out "${out}@${epoch}"
                 stage_done
             fi
@@ -151,12 +174,14 @@ for each in "${made[@]}"; do
     if [[ ${each%%=*} = *@* ]]; then wanted=${eval_sets}; fi  # a point of a curve is only scored
     for set in ${wanted}; do
         out=${dump}/${each%%=*}/${set}
-        if stage 5 tokens "${out}" "tokens of ${set}" --in "${folder%/tokenizer}" --in "${datadir}" "${encoder_inputs[@]}"; then
+        if stage 5 tokens "${out}" "tokens of ${set}" --in "${folder%/tokenizer}" --in "${datadir}" "${encoder_inputs[@]}" "${encoder_opts[@]}"; then
             features_of "${set}"
             extract=(python -m codec_ssl.bin.extract_labels --tokenizer "${folder}" "${enc[@]}" --name "${each%%=*}" --out "${out}" --num_jobs "${nj}")
             ${gpu_cmd} --gpu "${job_gpu}" --num_threads 1 "JOB=1:${nj}" "${dump}/${each%%=*}/logs/${set}.JOB.log" -- "${extract[@]}" --job JOB \
                 --finalize "$([ "${nj}" -eq 1 ] && echo true || echo false)"
-            if [ "${nj}" -gt 1 ]; then "${extract[@]}" --finalize true; fi
+            if [ "${nj}" -gt 1 ]; then
+                ${gpu_cmd} --gpu "${job_gpu}" --num_threads 1 "${dump}/${each%%=*}/logs/${set}.finalize.log" -- "${extract[@]}" --finalize true
+            fi
             stage_done
         fi
     done
@@ -169,7 +194,7 @@ for set in ${eval_sets}; do
         stores+=("${each%%=*}=${dump}/${each%%=*}/${set}")
         stores_in+=(--in "${dump}/${each%%=*}/${set}")
     done
-    if stage 6 quality "${exp}/quality/${set}" "quality of the tokens of ${set}" "${made_inputs[@]}" "${stores_in[@]}" --opt "${quality_args}"; then
+    if stage 6 quality "${exp}/quality/${set}" "quality of the tokens of ${set}" "${made_inputs[@]}" "${stores_in[@]}" "${encoder_opts[@]}" --opt "${quality_args}"; then
         features_of "${set}"
         # shellcheck disable=SC2086  # quality_args is a list of options
         ${gpu_cmd} --gpu "${job_gpu}" --num_threads "${OMP_NUM_THREADS}" "${exp}/quality/${set}/evaluate.log" -- \
@@ -180,9 +205,9 @@ for set in ${eval_sets}; do
     scored+=(--in "${exp}/quality/${set}")
 done
 
-if stage 7 report "${exp}/report" "REPORT.md and plots" "${scored[@]}"; then
-    first=${made[0]%%=*}
-    python -m codec_ssl.bin.report --expdir "${exp}" --stores "${first}=${dump}/${first}/${train_set}" \
+used=${dump}/${made[0]%%=*}/${token_sets%% *}
+if stage 7 report "${exp}/report" "REPORT.md and plots" "${scored[@]}" --in "${used}"; then
+    python -m codec_ssl.bin.report --expdir "${exp}" --stores "${made[0]%%=*}=${used}" \
         --title "Tokenizers of ${features}: ${recipe}" --out "${exp}/report"
     stage_done
     log "report: $(realpath "${exp}")/report/REPORT.md"

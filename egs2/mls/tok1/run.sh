@@ -6,6 +6,6 @@ set -euo pipefail
 cd "$(dirname "$0")"
 
 sets="librispeech_train french_train spanish_train librispeech_dev_clean french_dev spanish_dev"
-bash ./tok.sh --encoder mhubert_base --layer 11 --nj 8 --train_set train --valid_set valid \
+bash ./tok.sh --encoder mhubert_base --nj 8 --train_set train --valid_set valid \
     --token_sets "${sets} librispeech_test_clean french_test spanish_test" \
     --eval_sets "librispeech_dev_clean french_dev spanish_dev" --tokenizers kmeans_sklearn,vq,repcodec "$@"

@@ -1,5 +1,7 @@
 """Sums of layers are encoders."""
 
+import argparse
+
 import pytest
 import torch
 
@@ -51,10 +53,15 @@ def test_weights_are_read_from_lists_files_and_checkpoints_of_superb(tmp_path):
     assert read_weights(str(tmp_path / "weights.txt")) == [0.25, 0.75]
     logits = torch.tensor([0.0, 1.0, 2.0])
     path = tmp_path / "dev-best.ckpt"
-    torch.save({"Featurizer": {"weights": logits}}, path)
+    args = argparse.Namespace(upstream="hubert")  # which s3prl keeps too
+    torch.save({"Featurizer": {"weights": logits}, "Args": args}, path)
     assert read_weights(str(path)) == pytest.approx(logits.softmax(0).tolist())
     torch.save({"Downstream": {}}, path)
     with pytest.raises(CheckpointError, match=r"\['Featurizer'\]\['weights'\]"):
         read_weights(str(path))
-    with pytest.raises(ConfigError, match="expected numbers, found 'a,b'"):
+    with pytest.raises(ConfigError, match="expected numbers or a file of them, found 'a,b'"):
         read_weights("a,b")
+    many = [n / 1000 for n in range(25)]
+    assert read_weights(",".join(f"{weight:.10f}" for weight in many)) == many
+    with pytest.raises(ConfigError, match="expected one that isn't 0"):
+        LayerMix(Layers(), [0.0, 0.0, 0.0])

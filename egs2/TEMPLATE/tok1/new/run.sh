@@ -7,4 +7,4 @@ cd "$(dirname "$0")"
 #                           without it, a Codec2Vec is trained by ../ssl1, where that recipe is there
 # --tokenizers LIST         kmeans, kmeans_sklearn, or X with a conf/train_X.yaml
 # --size ci                 the smallest configs (conf/ci), to see in minutes that everything runs
-bash ./tok.sh --encoder hubert_base --layer 9 --tokenizers kmeans,vq,repcodec "$@"
+bash ./tok.sh --encoder hubert_base --tokenizers kmeans,vq,repcodec "$@"

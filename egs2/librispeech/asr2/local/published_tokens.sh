@@ -12,7 +12,7 @@ maker=repcodec    # name of the tokenizer in the stores and in results
 encoder=          # whose features were quantized (default: the column's name before _l<layer>)
 layer=            # of the encoder (default: as the column's name ends)
 stack=            # N: also stores with N neighbouring frames as one, OUT/tokens/<column>_xN/<set>
-text_only=false   # true: also OUT/tokens/text_only/<set>, one and the same unit for every utterance
+text_only=false   # true: also OUT/tokens/text_only/<set>, units that tell nothing, for a model of text alone
 out=published     # writes OUT/data/<set> and OUT/tokens/<column>/<set>
 # end options
 . "${root}/utils/parse_options.sh"
@@ -57,7 +57,7 @@ for set in train valid test; do
     python -m codec_ssl.bin.tokens import --format text --codebook_size 1024 --frame_rate 50 --maker "${maker}" \
         --kind repcodec ${encoder:+--encoder "${encoder}"} ${layer:+--layer "${layer}"} "${units}/${set}" "${out}/tokens/${column}/${set}"
     if [ "${text_only}" = true ]; then
-        awk '{ print $1, 0 }' "${units}/${set}" > "${out}/units/text_only_${set}"
+        awk '{ print $1, NR % 2 }' "${units}/${set}" > "${out}/units/text_only_${set}"
         python -m codec_ssl.bin.tokens import --format text --codebook_size 2 --frame_rate 50 --maker text_only \
             "${out}/units/text_only_${set}" "${out}/tokens/text_only/${set}"
     fi

@@ -20,6 +20,7 @@ prepare librispeech --corpus_dir "${librispeech}" --out_dir "${datadir}/librispe
 combine "${datadir}/librispeech_train" "${datadir}/librispeech/train-clean-100"
 combine "${datadir}/librispeech_dev_clean" "${datadir}/librispeech/dev-clean"
 combine "${datadir}/librispeech_test_clean" "${datadir}/librispeech/test-clean"
+hours=$(printf '%g' "${hours}")  # as the data dirs are named
 prepare mls --corpus_dir "${mls}" --out_dir "${datadir}/mls" --languages french spanish --hours "${hours}"
 for language in french spanish; do
     combine "${datadir}/${language}_train" "${datadir}/mls/${language}_train_${hours}h"
