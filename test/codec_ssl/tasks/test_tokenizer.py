@@ -14,7 +14,7 @@ import yaml
 from processes import kill_in_training
 
 from codec_ssl.bin import extract_labels, import_repcodec
-from codec_ssl.errors import CheckpointError, ConfigError, TrainingError
+from codec_ssl.errors import CheckpointError, CodecSSLError, ConfigError, TrainingError
 from codec_ssl.features.baselines import CodecEmbeddings
 from codec_ssl.features.cache_writer import write_cache
 from codec_ssl.tokenizers.labels import extract_labels as labels_of
@@ -176,8 +176,10 @@ def test_an_official_checkpoint_labels_like_the_authors(tmp_path, root, monkeypa
     extract = [*labels, *encoder[:2], "--store", store, "--finalize", "true"]
     with pytest.raises(CheckpointError, match=r"doesn't say which encoder.*--exp, --layer"):
         command(extract_labels, *extract)
-    with pytest.raises(ConfigError, match="all of --exp, --layer and --store"):
+    with pytest.raises(CodecSSLError, match="encoder codec: expected a token store of codes"):
         command(import_repcodec, *source, *encoder)
+    with pytest.raises(ConfigError, match="expected --encoder beside them, found none"):
+        command(import_repcodec, *source, "--layer", "0")
     command(import_repcodec, *source, *encoder, "--store", store)
     command(extract_labels, *extract)
     codes = TokenStore(store)
