@@ -142,6 +142,26 @@ def test_a_column_asks_for_what_was_scored_and_a_row_may_ask_for_more(as_file):
     assert find_ours(row, clean, [file]).value == pytest.approx(10)
 
 
+def test_a_column_may_be_scored_by_another_recipe_with_its_own_config(as_file):
+    row = Row("ours", recipe="egs2/x/tok1", config="conf/train_vq.yaml", match={"tokenizer": "vq"})
+    other = {"recipe": "egs2/x/asr2", "config": "conf/train_asr.yaml"}
+    column = Column("WER", "wer", "percent", "lower", **other)
+    ours = {"recipe": "egs2/x/asr2", "config": "train_asr.yaml", "tokenizer": "vq"}
+    found = find_ours(row, column, [as_file([result(0.1, **ours)])])
+    assert found.value == pytest.approx(10)
+    for wrong in ({"tokenizer": "kmeans"}, {"config": "train_vq.yaml"}, {"recipe": "egs2/y/asr2"}):
+        assert find_ours(row, column, [as_file([result(0.1, **{**ours, **wrong})])]) is None
+
+
+def test_a_tokenizer_without_a_training_config_is_found_by_its_name(as_file):
+    row = Row("k-means", recipe="egs2/x/tok1", config="conf/a.yaml", match={"tokenizer": "kmeans"})
+    column = Column("PNMI", "wer", "percent", "higher")
+    scored = {"recipe": "egs2/x/tok1", "config": None}
+    found = find_ours(row, column, [as_file([result(0.2, tokenizer="kmeans", **scored)])])
+    assert found.value == pytest.approx(20)
+    assert find_ours(row, column, [as_file([result(0.2, tokenizer="vq", **scored)])]) is None
+
+
 def test_a_unit_that_does_not_fit_is_refused(as_file):
     row = Row("a", recipe="egs2/x/ssl1", config="conf/train.yaml")
     column = Column("H", "wer", "hours", "lower")

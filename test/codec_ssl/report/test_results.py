@@ -68,6 +68,13 @@ def test_files_are_found_below_a_root_in_order(tmp_path):
     ]
 
 
+def test_what_a_recipe_moved_aside_is_no_result(tmp_path):
+    root = tmp_path / "exp.old-7"  # a user's own name for the root is none of our business
+    for name in ("vq/test", "vq/test.old-1", "vq.old-2/test"):
+        write_results(root / name / "results.json", [RESULT], 1.0)
+    assert [path.parent for path, _ in find_results([root])] == [root / "vq/test"]
+
+
 def test_git_state_tells_revision_and_local_changes(tmp_path, monkeypatch):
     def git(*arguments):
         identity = ["-c", "user.name=a", "-c", "user.email=a@b"]

@@ -37,6 +37,21 @@ def test_a_tokenizer_is_one_column_with_the_mean_over_its_runs():
     }
 
 
+def test_parts_of_a_set_are_measures_of_their_own_and_not_averaged():
+    results = [
+        result("wer_by_lang", 0.1, lang="en"),
+        result("wer_by_lang", 0.9, lang="fr"),
+        result("wer", 0.5, tokenizer="continuous", sizes=None),
+        result("wer", 0.5, tokenizer=None),
+    ]
+    assert tables(results)["test"][2:] == [
+        ["codebooks", "256", ""],
+        ["wer en, %", "10.0", "–"],
+        ["wer fr, %", "90.0", "–"],
+        ["wer, %", "–", "50.0"],
+    ]
+
+
 def test_sets_and_objectives_have_tables_of_their_own():
     results = [
         result("wer", 0.1, set="dev"),
