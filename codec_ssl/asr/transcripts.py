@@ -1,5 +1,6 @@
 """Transcripts of a data dir's ``text``, with utterances named that have none."""
 
+import argparse
 import logging
 from collections.abc import Collection
 from pathlib import Path
@@ -11,6 +12,16 @@ from codec_ssl.errors import DataError
 _logger = logging.getLogger(__name__)
 _SHOWN = 5
 UNUSABLE = ("error", "skip")
+
+
+def add_unusable_option(parser: argparse._ActionsContainer) -> None:
+    """Add ``--unusable_text``, what :func:`read_transcripts` does with them."""
+    parser.add_argument(
+        "--unusable_text",
+        default=UNUSABLE[0],
+        choices=UNUSABLE,
+        help="skip: leave out utterances without a transcript or with an empty one",
+    )
 
 
 def read_transcripts(

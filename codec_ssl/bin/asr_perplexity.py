@@ -11,7 +11,7 @@ import numpy as np
 
 from codec_ssl.asr.hypotheses import facts
 from codec_ssl.asr.recognizer import BATCH_FRAMES, load_experiment
-from codec_ssl.asr.transcripts import UNUSABLE, read_transcripts
+from codec_ssl.asr.transcripts import add_unusable_option, read_transcripts
 from codec_ssl.asr.unigram import unigram_losses
 from codec_ssl.bin import cli
 from codec_ssl.bin.speech_options import add_speech_options, open_speech
@@ -36,12 +36,7 @@ def get_parser() -> argparse.ArgumentParser:
     add("--recipe", default="", help="recipe's path in the repository, recorded")
     add("--batch_frames", type=int, default=BATCH_FRAMES, help="most padded frames in a batch")
     add("--device", default="cpu")
-    add(
-        "--unusable_text",
-        default=UNUSABLE[0],
-        choices=UNUSABLE,
-        help="skip: leave out utterances without a transcript or with an empty one",
-    )
+    add_unusable_option(parser)
     return parser
 
 

@@ -9,7 +9,7 @@ from typing import Any
 
 from codec_ssl.asr.hypotheses import META_NAME, TEXT_NAME, read_facts
 from codec_ssl.asr.text import CASES, Normalization
-from codec_ssl.asr.transcripts import UNUSABLE, read_transcripts
+from codec_ssl.asr.transcripts import add_unusable_option, read_transcripts
 from codec_ssl.bin import cli
 from codec_ssl.data.tables import read_table, write_atomic
 from codec_ssl.evaluation.asr_wer import ErrorCounts, Scored, align, groups_of, score_table
@@ -35,12 +35,7 @@ def get_parser() -> argparse.ArgumentParser:
     add("--case", choices=CASES, help="of both sides (default: that of the pieces, else keep)")
     add("--remove", help="characters to leave out of both sides (default: as the pieces)")
     add("--num_worst", type=int, default=20, help="utterances to show with their alignments")
-    add(
-        "--unusable_text",
-        default=UNUSABLE[0],
-        choices=UNUSABLE,
-        help="skip: leave out utterances without a reference or with an empty one",
-    )
+    add_unusable_option(parser)
     add("--ignore_missing", type=cli.str2bool, default=False, help="score what has a hypothesis")
     return parser
 

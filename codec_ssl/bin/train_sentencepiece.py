@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from codec_ssl.asr.text import CASES, MODEL_TYPES, UNICODE_FORMS, Normalization, train_pieces
-from codec_ssl.asr.transcripts import UNUSABLE, read_transcripts
+from codec_ssl.asr.transcripts import add_unusable_option, read_transcripts
 from codec_ssl.bin import cli
 
 
@@ -22,7 +22,7 @@ def get_parser() -> argparse.ArgumentParser:
     add("--case", default=plain.case, choices=CASES)
     add("--unicode", default=plain.unicode, choices=UNICODE_FORMS)
     add("--remove", default=plain.remove, help="characters to leave out, such as .,?!")
-    add("--unusable_text", default=UNUSABLE[0], choices=UNUSABLE, help="skip: leave empty ones out")
+    add_unusable_option(parser)
     add("--num_threads", type=int, default=4)
     return parser
 

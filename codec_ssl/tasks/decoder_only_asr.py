@@ -13,7 +13,7 @@ from espnet2.utils.types import int_or_none
 from torch import Tensor
 
 from codec_ssl.asr.decoder_only import CONDITIONAL, LABEL_SMOOTHING, OBJECTIVES, build_decoder_only
-from codec_ssl.asr.transcripts import UNUSABLE
+from codec_ssl.asr.transcripts import add_unusable_option
 from codec_ssl.tasks.decoder_only_asr_data import (
     SPLITS,
     TextToPieces,
@@ -69,12 +69,7 @@ class DecoderOnlyASRTask(PackedTask, AbsTask):
         add("--objective", default=CONDITIONAL, choices=OBJECTIVES, help="what is predicted")
         add("--label_smoothing", type=float, default=LABEL_SMOOTHING)
         add("--pieces", help="folder of train_sentencepiece")
-        add(
-            "--unusable_text",
-            default=UNUSABLE[0],
-            choices=UNUSABLE,
-            help="skip: leave out utterances without a transcript or with an empty one",
-        )
+        add_unusable_option(group)
         add(
             "--max_length",
             type=int_or_none,

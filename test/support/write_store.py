@@ -54,7 +54,6 @@ if __name__ == "__main__":
     if int(most_bytes):
         signal.signal(signal.SIGXFSZ, signal.SIG_DFL if action == "kill" else signal.SIG_IGN)
         resource.setrlimit(resource.RLIMIT_FSIZE, (int(most_bytes), int(most_bytes)))
-    print("ready", flush=True)
     opened = open_writer(store)
     write_job(opened, int(job), int(num_jobs), float(pause))
     if num_jobs == "1":

@@ -2,7 +2,6 @@
 
 import json
 import math
-import sys
 from collections import Counter
 
 import pytest
@@ -25,18 +24,6 @@ from codec_ssl.report.results import read_results
 from codec_ssl.tokens.store import TokenStore
 
 pytestmark = [pytest.mark.timeout(300)]
-
-
-@pytest.fixture(scope="module")
-def call():
-    """Run a command line."""
-
-    def command(module, *options):
-        with pytest.MonkeyPatch.context() as patch:
-            patch.setattr(sys, "argv", ["command", *map(str, options)])
-            module.main()
-
-    return command
 
 
 @pytest.fixture(scope="module")

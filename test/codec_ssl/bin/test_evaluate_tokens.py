@@ -1,7 +1,5 @@
 """From features to a table of tokenizers by the command lines that a recipe calls."""
 
-import sys
-
 import pytest
 import torch
 import toy_corpus
@@ -18,18 +16,6 @@ from codec_ssl.report.results import read_results
 from codec_ssl.tokenizers.registry import load_tokenizer
 
 pytestmark = [pytest.mark.timeout(300)]
-
-
-@pytest.fixture(scope="module")
-def call():
-    """Run a command line."""
-
-    def command(module, *options):
-        with pytest.MonkeyPatch.context() as patch:
-            patch.setattr(sys, "argv", ["command", *map(str, options)])
-            module.main()
-
-    return command
 
 
 @pytest.fixture(scope="module")
