@@ -15,6 +15,7 @@ _ran=0
 
 log() { echo "$(date '+%H:%M:%S') $*" >&2; }
 die() { echo "error: $*" >&2; exit 1; }
+unique_words() { tr ' ' '\n' <<<"$1" | awk 'NF && !seen[$0]++' | paste -sd ' '; }
 
 _stage_number() {  # name or number -> number
     local entry

@@ -44,7 +44,7 @@ score_args=            # more options of bin/score_asr.py, e.g. "--by lang,spk"
 # end options
 . "${root}/utils/parse_options.sh"
 . "${root}/utils/stages.sh"
-. "${root}/utils/training.sh"
+. "${root}/utils/launch.sh"
 
 train_config=${train_config:-conf/${size:+${size}/}train_decoder_only.yaml}
 [ -f "${train_config}" ] || die "no training config ${train_config}"
@@ -166,12 +166,9 @@ fi
 for set in "${test_sets[@]}"; do
     if stage 6 decode "${exp}/decode_${set}" "transcribe ${set}" --in "${exp}" --in "${speech}/${set}" \
         --opt "${checkpoint} ${decode_args}"; then
-        # shellcheck disable=SC2206  # decode_args is a list of options
-        decode=(python -m codec_ssl.bin.decode_asr --exp "${exp}" --checkpoint "${checkpoint}" "${option}" "${speech}/${set}"
-                --out "${exp}/decode_${set}" --num_jobs "${nj}" --device "${device}" ${decode_args})
-        ${gpu_cmd} --gpu "${job_gpu}" --num_threads 1 "JOB=1:${nj}" "${exp}/decode_${set}/logs/decode.JOB.log" -- \
-            "${decode[@]}" --job JOB
-        ${gpu_cmd} --gpu "${job_gpu}" --num_threads 1 "${exp}/decode_${set}/logs/finalize.log" -- "${decode[@]}" --finalize true
+        # shellcheck disable=SC2086  # decode_args is a list of options
+        run_jobs "${exp}/decode_${set}/logs/decode" python -m codec_ssl.bin.decode_asr --exp "${exp}" --checkpoint "${checkpoint}" \
+            "${option}" "${speech}/${set}" --out "${exp}/decode_${set}" --device "${device}" ${decode_args}
         stage_done
     fi
 done

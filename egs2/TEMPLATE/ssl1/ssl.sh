@@ -48,7 +48,7 @@ probe_args=          # more options for bin/probe.py
 . "${root}/utils/parse_options.sh"
 . "${root}/utils/stages.sh"
 . "${root}/utils/data_stage.sh"
-. "${root}/utils/training.sh"
+. "${root}/utils/launch.sh"
 
 conf() {  # the variant's config where there is one
     if [ -n "${size}" ] && [ -f "conf/${size}/$1" ]; then echo "conf/${size}/$1"; else echo "conf/$1"; fi
@@ -59,7 +59,7 @@ online_config=${online_config:-$(conf train_codec2vec_online.yaml)}
 probe_sets=${probe_sets:-${train_set} ${valid_set} ${test_set}}
 read -r probe_train probe_valid probe_test <<<"${probe_sets}"
 # every set once, in a fixed order
-sets=$(echo "${train_set} ${valid_set} ${probe_sets}" | tr ' ' '\n' | awk '!seen[$0]++')
+sets=$(unique_words "${train_set} ${valid_set} ${probe_sets}")
 dist_args=(--ngpu "${ngpu}" --multiprocessing_distributed
            "$([ "${ngpu}" -gt 1 ] || [ "${num_nodes}" -gt 1 ] && echo true || echo false)")
 recipe=${PWD#"${root}/"}
@@ -115,10 +115,8 @@ fi
 
 for set in ${sets}; do
     if stage 3 tokens "${codes}/${set}" "codes of ${set}" --in "${datadir}" "${codec_inputs[@]}" --opt "${set} ${max_bad_rate}"; then
-        extract=(python -m codec_ssl.bin.extract_codes --codec "${codec}" --data_dir "${datadir}/${set}" --store "${codes}/${set}"
-                 --num_jobs "${nj}" --max_bad_rate "${max_bad_rate}" --device "${device}")
-        ${gpu_cmd} --gpu "${job_gpu}" --num_threads 1 "JOB=1:${nj}" "${codes}/logs/${set}.JOB.log" -- "${extract[@]}" --job JOB
-        ${gpu_cmd} --gpu "${job_gpu}" --num_threads 1 "${codes}/logs/${set}.finalize.log" -- "${extract[@]}" --finalize true
+        run_jobs "${codes}/logs/${set}" python -m codec_ssl.bin.extract_codes --codec "${codec}" --data_dir "${datadir}/${set}" \
+            --store "${codes}/${set}" --max_bad_rate "${max_bad_rate}" --device "${device}"
         stage_done
     fi
 done
@@ -146,10 +144,8 @@ if [ "${pretrain}" = true ]; then
         fi
         for set in "${train_set}" "${valid_set}"; do
             if stage 6 labels "${labels}/${set}" "round ${round}: labels of ${set}" --in "${kmeans}" --in "${codes}/${set}"; then
-                extract=(python -m codec_ssl.bin.extract_labels --kmeans "${kmeans}" --exp "${teacher}" --layer "${kmeans_layer}"
-                         --store "${codes}/${set}" --out "${labels}/${set}" --num_jobs "${nj}" --device "${device}")
-                ${gpu_cmd} --gpu "${job_gpu}" --num_threads 1 "JOB=1:${nj}" "${labels}/logs/${set}.JOB.log" -- "${extract[@]}" --job JOB
-                ${gpu_cmd} --gpu "${job_gpu}" --num_threads 1 "${labels}/logs/${set}.finalize.log" -- "${extract[@]}" --finalize true
+                run_jobs "${labels}/logs/${set}" python -m codec_ssl.bin.extract_labels --kmeans "${kmeans}" --exp "${teacher}" \
+                    --layer "${kmeans_layer}" --store "${codes}/${set}" --out "${labels}/${set}" --device "${device}"
                 stage_done
             fi
         done

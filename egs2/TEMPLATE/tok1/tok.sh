@@ -47,7 +47,7 @@ quality_args=        # more options for bin/evaluate_tokens.py
 . "${root}/utils/parse_options.sh"
 . "${root}/utils/stages.sh"
 . "${root}/utils/data_stage.sh"
-. "${root}/utils/training.sh"
+. "${root}/utils/launch.sh"
 
 device=$([ "${ngpu}" -gt 0 ] && echo cuda || echo cpu)
 job_gpu=$([ "${ngpu}" -gt 0 ] && echo 1 || echo 0)  # of one extraction job
@@ -55,8 +55,8 @@ recipe=${PWD#"${root}/"}
 # an audio folder becomes train, valid and test, whatever the corpus's sets are called
 if [ -n "${audio_dir}" ]; then train_set=train valid_set=valid token_sets="" eval_sets=test; fi
 # every set once, in a fixed order
-sets=$(echo "${train_set} ${valid_set} ${token_sets} ${eval_sets}" | tr ' ' '\n' | awk 'NF && !seen[$0]++' | paste -sd ' ')
-token_sets=$(echo "${token_sets:-${sets}} ${eval_sets}" | tr ' ' '\n' | awk 'NF && !seen[$0]++' | paste -sd ' ')
+sets=$(unique_words "${train_set} ${valid_set} ${token_sets} ${eval_sets}")
+token_sets=$(unique_words "${token_sets:-${sets}} ${eval_sets}")
 
 stages_begin "1 data" "2 encoder" "3 cache" "4 train" "5 tokens" "6 quality" "7 report"
 # shellcheck disable=SC2086  # sets is a list
@@ -176,12 +176,8 @@ for each in "${made[@]}"; do
         out=${dump}/${each%%=*}/${set}
         if stage 5 tokens "${out}" "tokens of ${set}" --in "${folder%/tokenizer}" --in "${datadir}" "${encoder_inputs[@]}" "${encoder_opts[@]}"; then
             features_of "${set}"
-            extract=(python -m codec_ssl.bin.extract_labels --tokenizer "${folder}" "${enc[@]}" --name "${each%%=*}" --out "${out}" --num_jobs "${nj}")
-            ${gpu_cmd} --gpu "${job_gpu}" --num_threads 1 "JOB=1:${nj}" "${dump}/${each%%=*}/logs/${set}.JOB.log" -- "${extract[@]}" --job JOB \
-                --finalize "$([ "${nj}" -eq 1 ] && echo true || echo false)"
-            if [ "${nj}" -gt 1 ]; then
-                ${gpu_cmd} --gpu "${job_gpu}" --num_threads 1 "${dump}/${each%%=*}/logs/${set}.finalize.log" -- "${extract[@]}" --finalize true
-            fi
+            run_jobs "${dump}/${each%%=*}/logs/${set}" \
+                python -m codec_ssl.bin.extract_labels --tokenizer "${folder}" "${enc[@]}" --name "${each%%=*}" --out "${out}"
             stage_done
         fi
     done
