@@ -19,8 +19,10 @@ import torch
 from torch import Tensor, nn
 
 from codec_ssl.asr.sequences import SpeechTextLayout
+from codec_ssl.asr.text import END
 from codec_ssl.config_sections import make_part
 from codec_ssl.errors import ConfigError
+from codec_ssl.frontend.augment import SpecAugment
 from codec_ssl.frontend.codec_units import CodecUnitFrontend
 from codec_ssl.nn.transformer import TransformerEncoder
 
@@ -67,6 +69,9 @@ class DecoderOnlyASR(nn.Module):
         vocab_size: V, the end and the piece for unknown characters among them.
         objective: ``p(y|s)`` or ``p(s,y)``.
         label_smoothing: Share of each target that is spread over all classes.
+        specaugment: Masks the embedded speech in training.
+        text_noise: Share of the pieces read in training that are drawn at random instead, so that
+            little text cannot be learnt by heart; the targets stay. Neither is in the paper.
 
     Raises:
         ValueError: The parts don't go together.
@@ -79,16 +84,22 @@ class DecoderOnlyASR(nn.Module):
         vocab_size: int,
         objective: str = CONDITIONAL,
         label_smoothing: float = LABEL_SMOOTHING,
+        specaugment: SpecAugment | None = None,
+        text_noise: float = 0.0,
     ) -> None:
         super().__init__()
         if objective not in OBJECTIVES:
             raise ValueError(f"objective must be one of {', '.join(OBJECTIVES)}, not {objective!r}")
         if not 0.0 <= label_smoothing < 1.0:
             raise ValueError(f"label_smoothing must be in [0, 1), not {label_smoothing}")
+        if not 0.0 <= text_noise < 1.0:
+            raise ValueError(f"text_noise must be in [0, 1), not {text_noise}")
         self.speech = speech
         self.decoder = decoder
         self.objective = objective
         self.label_smoothing = label_smoothing
+        self.specaugment = specaugment
+        self.text_noise = text_noise
         self.scale = math.sqrt(decoder.dim)
         self.start = vocab_size
         self.pieces = nn.Embedding(vocab_size + 1, decoder.dim)
@@ -151,8 +162,20 @@ class DecoderOnlyASR(nn.Module):
         self, speech: Tensor, pieces: Tensor, layout: SpeechTextLayout, **options: Any
     ) -> Tensor:
         """Last layer of the sequences, ``(N + M, D)``."""
-        x = layout.join(self.speech(speech), self.embed(pieces))
+        heard = self.speech(speech)
+        if self.training and self.specaugment is not None:
+            heard = self.specaugment(heard, layout.speech)
+        if self.training and self.text_noise:
+            pieces = self._noisy(pieces)
+        x = layout.join(heard, self.embed(pieces))
         return self.decoder(x, layout.whole, **options).last
+
+    def _noisy(self, pieces: Tensor) -> Tensor:
+        """Draw some pieces anew, any but the end; ``<|transcribe|>`` stays."""
+        drawn = torch.randint_like(pieces, self.vocab_size - 1)
+        drawn += drawn >= END
+        chosen = torch.rand(pieces.shape, device=pieces.device) < self.text_noise
+        return torch.where(chosen & (pieces != self.start), drawn, pieces)
 
     def embed(self, pieces: Tensor) -> Tensor:
         """Embed pieces and ``<|transcribe|>``: ``(M,)`` to ``(M, D)``."""
@@ -227,8 +250,9 @@ def build_decoder_only(config: Mapping[str, Any]) -> DecoderOnlyASR:
 
     Args:
         config: ``decoder_conf`` (options of :class:`TransformerEncoder`), ``objective``,
-            ``label_smoothing``, and ``data_record``, which tells the sizes: ``train.codes.sizes``
-            or ``train.features.width``, and ``pieces.vocab_size``.
+            ``label_smoothing``, ``text_noise``, ``specaugment`` (options of
+            :class:`SpecAugment`; empty: off), and ``data_record``, which tells the sizes:
+            ``train.codes.sizes`` or ``train.features.width``, and ``pieces.vocab_size``.
 
     Raises:
         ConfigError: An option is unknown, missing or wrong.
@@ -246,7 +270,10 @@ def build_decoder_only(config: Mapping[str, Any]) -> DecoderOnlyASR:
             f"pieces.vocab_size, which the training writes, found {record!r}"
         ) from error
     speech = UnitEmbedding(sizes, decoder.dim) if sizes else nn.Linear(width, decoder.dim)
-    options = {key: config[key] for key in ("objective", "label_smoothing") if key in config}
+    names = ("objective", "label_smoothing", "text_noise")
+    options = {name: config[name] for name in names if name in config}
+    if masks := config.get("specaugment"):
+        options["specaugment"] = make_part(SpecAugment, "specaugment", masks)
     return make_part(
         DecoderOnlyASR,
         "decoder-only ASR",

@@ -205,6 +205,32 @@ def test_cached_decoding_equals_uncached(tiny_model, tiny_batch, inputs):
                 torch.testing.assert_close(found[utterance, beam], wanted(utterance, written))
 
 
+def test_text_noise_draws_its_share_of_what_is_read_in_training_only(tiny_model, tiny_batch):
+    model = tiny_model(text_noise=0.3)
+    batch = tiny_batch(frames=(3, 4), pieces=(4000, 6000))
+    read = []
+    model.pieces.register_forward_hook(lambda *io: read.append(io[1][0]))
+    model(*batch)
+    model.eval()(*batch)
+    noisy, clean = read
+    starts = clean == model.start
+    assert starts.nonzero().flatten().tolist() == [0, 4001]
+    assert torch.equal(noisy == model.start, starts) and torch.equal(clean[~starts], batch[2])
+    # A tenth of the draws is the piece that stood there: any of ten, all but the end.
+    changed = (noisy != clean).double().mean().item()
+    assert changed == pytest.approx(0.3 * (1 - 1 / (VOCAB - 1)), abs=0.02)
+    assert set(noisy[noisy != clean].tolist()) == set(range(VOCAB)) - {END}
+
+
+def test_specaugment_masks_speech_in_training_only(tiny_model, tiny_batch):
+    masks = {"time_masks": 2, "time_width": 0.5, "feature_masks": 0}
+    model = tiny_model(specaugment=masks, decoder_conf={"dropout": 0.0})
+    plain = tiny_model(decoder_conf={"dropout": 0.0})
+    batch = tiny_batch(frames=(60, 60, 60))
+    assert model(*batch)[0] != plain(*batch)[0]
+    assert model.eval()(*batch)[0] == plain.eval()(*batch)[0]
+
+
 def test_wrong_configurations_are_named(tiny_model):
     with pytest.raises(ConfigError, match=r"objective must be one of p\(y\|s\), p\(s,y\)"):
         tiny_model(objective="p(s|y)")
@@ -214,6 +240,10 @@ def test_wrong_configurations_are_named(tiny_model):
         tiny_model(decoder_conf={"width": 3})
     with pytest.raises(ConfigError, match="label_smoothing must be in"):
         tiny_model(label_smoothing=1.0)
+    with pytest.raises(ConfigError, match="text_noise must be in"):
+        tiny_model(text_noise=1.0)
+    with pytest.raises(ConfigError, match="specaugment has unknown options masks"):
+        tiny_model(specaugment={"masks": 3})
     with pytest.raises(ConfigError, match=r"expected train\.codes\.sizes"):
         build_decoder_only({})
 

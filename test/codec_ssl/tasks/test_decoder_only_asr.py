@@ -104,7 +104,7 @@ def test_the_rate_rises_to_its_peak_and_falls_as_an_inverse_square_root(task):
 @pytest.mark.parametrize(
     ("data", "more", "workers", "kill_at"),
     [
-        ("codes", (), 1, STEPS + 2),
+        ("codes", ("--text_noise", "0.2", "--specaugment", "time_masks=2"), 1, STEPS + 2),
         ("codes", ("--objective", "p(s,y)"), 0, STEPS + 1),
         ("features", (), 0, STEPS + 3),
     ],
