@@ -12,18 +12,18 @@ features, D width, V pieces.
 """
 
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from typing import Any
 
 import torch
 from torch import Tensor, nn
 
+from codec_ssl.asr.frames import FrameStack, UnitEmbedding
 from codec_ssl.asr.sequences import SpeechTextLayout
 from codec_ssl.asr.text import END
 from codec_ssl.config_sections import make_part
 from codec_ssl.errors import ConfigError
 from codec_ssl.frontend.augment import SpecAugment
-from codec_ssl.frontend.codec_units import CodecUnitFrontend
 from codec_ssl.nn.transformer import TransformerEncoder
 
 CONDITIONAL, JOINT = "p(y|s)", "p(s,y)"
@@ -38,28 +38,6 @@ _DECODER = {
 }
 
 
-class UnitEmbedding(nn.Module):
-    """Sum of one embedding a stream.
-
-    Args:
-        sizes: K of each stream.
-        dim: D.
-    """
-
-    def __init__(self, sizes: Sequence[int], dim: int) -> None:
-        super().__init__()
-        self.lookup = CodecUnitFrontend(
-            len(sizes), list(sizes), dim, init="random", output_dim=None, dropout=0.0
-        )
-        self.scale = math.sqrt(dim)
-        # However many streams are summed, the model starts with inputs of variance one.
-        nn.init.normal_(self.lookup.table, std=(dim * len(sizes)) ** -0.5)
-
-    def forward(self, codes: Tensor) -> Tensor:
-        """Embed units: ``(N, Q)`` to ``(N, D)``."""
-        return self.lookup.lookup(codes) * self.scale
-
-
 class DecoderOnlyASR(nn.Module):
     """Speech input, text embedding, causal Transformer, and the output layers.
 
@@ -72,6 +50,8 @@ class DecoderOnlyASR(nn.Module):
         specaugment: Masks the embedded speech in training.
         text_noise: Share of the pieces read in training that are drawn at random instead, so that
             little text cannot be learnt by heart; the targets stay. Neither is in the paper.
+        frames: How frames become places of the sequence; below, N counts places and Q the columns
+            of a place.
 
     Raises:
         ValueError: The parts don't go together.
@@ -86,6 +66,7 @@ class DecoderOnlyASR(nn.Module):
         label_smoothing: float = LABEL_SMOOTHING,
         specaugment: SpecAugment | None = None,
         text_noise: float = 0.0,
+        frames: FrameStack | None = None,
     ) -> None:
         super().__init__()
         if objective not in OBJECTIVES:
@@ -100,6 +81,7 @@ class DecoderOnlyASR(nn.Module):
         self.label_smoothing = label_smoothing
         self.specaugment = specaugment
         self.text_noise = text_noise
+        self.frames = frames or FrameStack()
         self.scale = math.sqrt(decoder.dim)
         self.start = vocab_size
         self.pieces = nn.Embedding(vocab_size + 1, decoder.dim)
@@ -109,7 +91,7 @@ class DecoderOnlyASR(nn.Module):
             if not isinstance(speech, UnitEmbedding):
                 raise ValueError(f"{JOINT} predicts units: it cannot have continuous features")
             # One head a stream, in one product; the first also predicts <|transcribe|>.
-            self.speech_head = nn.Linear(decoder.dim, 1 + sum(speech.lookup.sizes), bias=False)
+            self.speech_head = nn.Linear(decoder.dim, 1 + sum(speech.sizes), bias=False)
         for module in (self.pieces, self.head, self.speech_head):
             if module is not None:
                 nn.init.normal_(module.weight, std=decoder.dim**-0.5)
@@ -134,6 +116,7 @@ class DecoderOnlyASR(nn.Module):
             Loss, the mean over all predicted tokens; statistics, detached: ``acc`` and
             ``perplexity`` are those of text pieces and ends; the number of predicted tokens.
         """
+        speech, speech_lengths = self.frames(speech, speech_lengths, self.training)
         layout = SpeechTextLayout.from_lengths(speech_lengths, text_lengths, speech.device)
         hidden = self._decode(speech, layout.text_inputs(text, self.start), layout)
         written = _Tally(self.label_smoothing)
@@ -152,6 +135,7 @@ class DecoderOnlyASR(nn.Module):
         self, speech: Tensor, speech_lengths: Tensor, text: Tensor, text_lengths: Tensor
     ) -> Tensor:
         """Negative log-likelihood of each text with its end, ``(B,)``; arguments as ``forward``."""
+        speech, speech_lengths = self.frames(speech, speech_lengths, self.training)
         layout = SpeechTextLayout.from_lengths(speech_lengths, text_lengths, speech.device)
         hidden = self._decode(speech, layout.text_inputs(text, self.start), layout)
         logits = self.head(hidden.index_select(0, layout.text_rows)).float()
@@ -183,7 +167,7 @@ class DecoderOnlyASR(nn.Module):
 
     def _hear(self, codes: Tensor, hidden: Tensor, layout: SpeechTextLayout) -> "_Tally":
         """Predict the units of each next frame."""
-        sizes = list(self.speech.lookup.sizes)
+        sizes = self.speech.sizes
         targets, counted = layout.speech_targets(codes, end=sizes[0])
         tally = _Tally(self.label_smoothing)
         ends = layout.speech.batch_size
@@ -251,8 +235,9 @@ def build_decoder_only(config: Mapping[str, Any]) -> DecoderOnlyASR:
     Args:
         config: ``decoder_conf`` (options of :class:`TransformerEncoder`), ``objective``,
             ``label_smoothing``, ``text_noise``, ``specaugment`` (options of
-            :class:`SpecAugment`; empty: off), and ``data_record``, which tells the sizes:
-            ``train.codes.sizes`` or ``train.features.width``, and ``pieces.vocab_size``.
+            :class:`SpecAugment`; empty: off), ``frames_conf`` (of :class:`FrameStack`), and
+            ``data_record``, which tells the sizes: ``train.codes.sizes`` or
+            ``train.features.width``, and ``pieces.vocab_size``.
 
     Raises:
         ConfigError: An option is unknown, missing or wrong.
@@ -269,7 +254,12 @@ def build_decoder_only(config: Mapping[str, Any]) -> DecoderOnlyASR:
             "data_record: expected train.codes.sizes (or train.features.width) and "
             f"pieces.vocab_size, which the training writes, found {record!r}"
         ) from error
-    speech = UnitEmbedding(sizes, decoder.dim) if sizes else nn.Linear(width, decoder.dim)
+    stack = make_part(FrameStack, "frames_conf", config.get("frames_conf") or {})
+    speech = (
+        UnitEmbedding(sizes, decoder.dim, stack.count)
+        if sizes
+        else nn.Linear(width * stack.count, decoder.dim)
+    )
     names = ("objective", "label_smoothing", "text_noise")
     options = {name: config[name] for name in names if name in config}
     if masks := config.get("specaugment"):
@@ -281,4 +271,5 @@ def build_decoder_only(config: Mapping[str, Any]) -> DecoderOnlyASR:
         speech=speech,
         decoder=decoder,
         vocab_size=vocab_size,
+        frames=stack,
     )

@@ -24,6 +24,7 @@ class GrowingHypotheses:
     @torch.no_grad()
     def __init__(self, model: DecoderOnlyASR, speech: Tensor, lengths: Tensor) -> None:
         self._model = model
+        speech, lengths = model.frames(speech, lengths, training=False)
         layout = SpeechTextLayout.from_lengths(lengths, torch.zeros_like(lengths), speech.device)
         starts = torch.full((len(lengths),), model.start, device=speech.device)
         x = layout.join(model.speech(speech), model.embed(starts))

@@ -13,7 +13,8 @@ import numpy as np
 import torch
 
 from codec_ssl.asr.beam_search import Hypothesis, SearchOptions, beam_search
-from codec_ssl.asr.decoder_only import DecoderOnlyASR, UnitEmbedding, build_decoder_only
+from codec_ssl.asr.decoder_only import DecoderOnlyASR, build_decoder_only
+from codec_ssl.asr.frames import UnitEmbedding
 from codec_ssl.asr.growing import GrowingHypotheses
 from codec_ssl.asr.sequences import check_units
 from codec_ssl.asr.speech import Speech, check_speech
@@ -138,7 +139,7 @@ class Recognizer:
         if isinstance(self.model.speech, UnitEmbedding):
             check_units(utt_id, frames, list(self.model.speech.lookup.sizes))
             return
-        width = self.model.speech.in_features
+        width = self.model.speech.in_features // self.model.frames.count
         if frames.ndim != 2 or frames.shape[1] != width or not len(frames):
             raise DataError(
                 f"utterance {utt_id}: expected features (T, {width}), found shape {frames.shape}",

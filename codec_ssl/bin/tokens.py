@@ -10,7 +10,6 @@ from codec_ssl.errors import TokenError
 from codec_ssl.tokens import contract, exchange
 from codec_ssl.tokens.combine import combine_stores
 from codec_ssl.tokens.files import canonical, replacing, text_digest
-from codec_ssl.tokens.stacking import stack_frames
 from codec_ssl.tokens.stats import store_stats
 from codec_ssl.tokens.store import TokenStore
 
@@ -61,11 +60,6 @@ def get_parser() -> argparse.ArgumentParser:
     join = verbs.add_parser("combine", help="one store of several of the same maker")
     join.add_argument("out", type=Path)
     join.add_argument("stores", type=Path, nargs="+")
-
-    stack = verbs.add_parser("stack", help="neighbouring frames as one, for shorter sequences")
-    stack.add_argument("store", type=Path)
-    stack.add_argument("out", type=Path)
-    stack.add_argument("--frames", type=int, required=True, help="frames to put together")
     return parser
 
 
@@ -80,7 +74,6 @@ def main() -> None:
         "export": export,
         "import": take,
         "combine": join,
-        "stack": stack,
     }
     verbs[args.verb](args)
 
@@ -184,11 +177,6 @@ def take(args: argparse.Namespace) -> None:
 def join(args: argparse.Namespace) -> None:
     """Make one store of several."""
     print(combine_stores([TokenStore(path) for path in args.stores], args.out))
-
-
-def stack(args: argparse.Namespace) -> None:
-    """Put neighbouring frames together."""
-    print(stack_frames(TokenStore(args.store), args.frames, args.out))
 
 
 if __name__ == "__main__":

@@ -68,6 +68,7 @@ class DecoderOnlyASRTask(PackedTask, AbsTask):
         add("--decoder_conf", action=NestedDictAction, default={}, help="of the Transformer")
         add("--objective", default=CONDITIONAL, choices=OBJECTIVES, help="what is predicted")
         add("--label_smoothing", type=float, default=LABEL_SMOOTHING)
+        add("--frames_conf", action=NestedDictAction, default={}, help="count stacked, jitter")
         add("--specaugment", action=NestedDictAction, default={}, help="on the embedded speech")
         add("--text_noise", type=float, default=0.0, help="share of the pieces read drawn anew")
         add("--pieces", help="folder of train_sentencepiece")

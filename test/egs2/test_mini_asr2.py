@@ -133,7 +133,7 @@ def test_published_units_are_divided_by_speakers(tmp_path: Path):
     units.write_text("\n".join(["utt_id\thubert_l9\td2v_large_l18", *rows]) + "\n")
     text.write_text("".join(f"{utt} SOME WORDS\n" for utt in ids))
     script = [str(ROOT / "egs2/librispeech/asr2/local/published_tokens.sh"), "--text", str(text)]
-    options = ["--tokens", str(units), "--stack", "2", "--text_only", "true"]
+    options = ["--tokens", str(units), "--text_only", "true"]
     options += ["--out", str(tmp_path / "out"), "--column", "d2v_large_l18"]
     done = subprocess.run(["bash", *script, *options], capture_output=True, text=True, check=False)
     assert done.returncode == 0, done.stderr
@@ -142,8 +142,6 @@ def test_published_units_are_divided_by_speakers(tmp_path: Path):
         store = TokenStore(tmp_path / "out/tokens/d2v_large_l18" / name)
         assert store.meta.maker["encoder"] == "d2v_large" and store.meta.maker["layer"] == 18
         assert all(codes.flatten().tolist() == [int(utt[:3]), 7] for utt, codes in store.items())
-        stacked = TokenStore(tmp_path / "out/tokens/d2v_large_l18_x2" / name)
-        assert all(codes.tolist() == [[int(utt[:3]), 7]] for utt, codes in stacked.items())
         mute = TokenStore(tmp_path / "out/tokens/text_only" / name)
         assert {len(codes) for codes in mute.values()} == {1}
         check_store(mute)

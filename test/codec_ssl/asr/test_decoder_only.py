@@ -10,6 +10,7 @@ from codec_ssl.asr.text import END
 from codec_ssl.errors import ConfigError
 
 WIDTH, VOCAB, HEADS = 16, 11, 2
+STACKED = {"sizes": (7, 5), "frames_conf": {"count": 4}}
 
 
 class PlainModel:
@@ -25,12 +26,19 @@ class PlainModel:
     def norm(self, name, x):
         return F.layer_norm(x, (WIDTH,), self.state[f"{name}.weight"], self.state[f"{name}.bias"])
 
+    def places(self, speech):
+        """Frames side by side, the last one again where the last place isn't full."""
+        count, rows = self.model.frames.count, list(speech)
+        rows += rows[-1:] * (-len(rows) % count)
+        return torch.stack([torch.cat(rows[n : n + count]) for n in range(0, len(rows), count)])
+
     def embed(self, speech, pieces):
         if "speech.weight" in self.state:
             heard = self.linear("speech", speech)
         else:
             offsets = [0, *torch.tensor(self.model.speech.lookup.sizes).cumsum(0).tolist()]
             table = self.state["speech.lookup.table"]
+            offsets = offsets[:-1] * self.model.frames.count
             heard = sum(table[column + offsets[q]] for q, column in enumerate(speech.t()))
             heard = heard * math.sqrt(WIDTH)
         written = self.state["pieces.weight"][torch.tensor([VOCAB, *pieces])] * math.sqrt(WIDTH)
@@ -67,6 +75,7 @@ class PlainModel:
         """Mean loss over all predictions, and the text's accuracy and perplexity."""
         losses, nlls, hits = [], [], []
         for codes, written in zip(speech.split(frames), text.split(pieces), strict=True):
+            codes = self.places(codes)
             hidden = self.hidden(codes, written.tolist())
             logits = self.linear("head", hidden[len(codes) :])
             for row, target in zip(logits, [*written.tolist(), END], strict=True):
@@ -80,7 +89,7 @@ class PlainModel:
         return torch.stack(losses).mean(), torch.stack(hits).float().mean(), mean.exp()
 
     def speech_losses(self, codes, hidden, smoothing):
-        sizes = self.model.speech.lookup.sizes
+        sizes = self.model.speech.lookup.sizes * self.model.frames.count
         splits = [sizes[0] + 1, *sizes[1:]]
         losses = []
         for place in range(len(codes)):
@@ -103,6 +112,8 @@ class PlainModel:
         ({"sizes": (7, 5, 6)}, CONDITIONAL),
         ({"sizes": (7, 5, 6)}, JOINT),
         ({"features": 4}, CONDITIONAL),
+        (STACKED, JOINT),
+        ({"features": 4, "frames_conf": {"count": 4}}, CONDITIONAL),
     ],
 )
 @pytest.mark.parametrize("smoothing", [0.0, 0.1])
@@ -110,6 +121,8 @@ def test_the_loss_equals_a_plain_loop_without_packing(
     tiny_model, tiny_batch, inputs, objective, smoothing
 ):
     model = tiny_model(**inputs, objective=objective, label_smoothing=smoothing).double().eval()
+    stack = model.frames.count
+    inputs = {key: value for key, value in inputs.items() if key != "frames_conf"}
     speech, frames, text, pieces = tiny_batch(**inputs)
     if "features" in inputs:
         speech = speech.double()
@@ -120,7 +133,8 @@ def test_the_loss_equals_a_plain_loop_without_packing(
     found = torch.stack([loss, stats["acc"], stats["perplexity"]])
     torch.testing.assert_close(found.float(), torch.stack(plain).float())
     streams = len(inputs.get("sizes", ()))
-    heard = (sum(frames) - 3) * streams + 3 if objective == JOINT else 0
+    places = sum(math.ceil(count / stack) for count in frames.tolist())
+    heard = (places - 3) * streams * stack + 3 if objective == JOINT else 0
     assert count == sum(pieces) + 3 + heard
 
 
@@ -156,9 +170,9 @@ def test_the_text_objective_gives_nothing_to_what_speech_places_predict(tiny_mod
 
 
 def test_streams_start_as_one_input_of_variance_one(tiny_model):
-    for sizes in ((50,), (50, 60, 70, 80)):
-        model = tiny_model(sizes=sizes, decoder_conf={"dim": 256})
-        codes = torch.stack([torch.randint(k, (500,)) for k in sizes], 1)
+    for sizes, count in (((50,), 1), ((50, 60, 70, 80), 1), ((50, 60), 3)):
+        model = tiny_model(sizes=sizes, decoder_conf={"dim": 256}, frames_conf={"count": count})
+        codes = torch.stack([torch.randint(k, (500,)) for k in sizes * count], 1)
         assert model.speech(codes).var().item() == pytest.approx(1.0, rel=0.1)
 
 
@@ -174,15 +188,16 @@ def test_one_model_overfits_a_handful_of_sequences(tiny_model, tiny_batch):
     assert stats["acc"] == 1.0 and stats["perplexity"] < 1.1
 
 
-@pytest.mark.parametrize("inputs", [{"sizes": (7,)}, {"sizes": (7, 5)}, {"features": 4}])
+@pytest.mark.parametrize("inputs", [{"sizes": (7,)}, {"sizes": (7, 5)}, {"features": 4}, STACKED])
 def test_cached_decoding_equals_uncached(tiny_model, tiny_batch, inputs):
     model = tiny_model(**inputs).double().eval()
+    inputs = {key: value for key, value in inputs.items() if key != "frames_conf"}
     speech, frames, text, _ = tiny_batch(**inputs, pieces=(4, 4, 4))
     speech = speech.double() if "features" in inputs else speech
     growing, plain = GrowingHypotheses(model, speech, frames), PlainModel(model)
 
     def wanted(utterance, written):
-        hidden = plain.hidden(speech.split(frames.tolist())[utterance], written)
+        hidden = plain.hidden(plain.places(speech.split(frames.tolist())[utterance]), written)
         return plain.linear("head", hidden[-1]).log_softmax(0).float()
 
     found = growing.first()
@@ -242,6 +257,10 @@ def test_wrong_configurations_are_named(tiny_model):
         tiny_model(label_smoothing=1.0)
     with pytest.raises(ConfigError, match="text_noise must be in"):
         tiny_model(text_noise=1.0)
+    with pytest.raises(ConfigError, match="frames_conf: count must be 1 or more"):
+        tiny_model(frames_conf={"count": 0})
+    with pytest.raises(ConfigError, match=r"frames_conf: jitter must be in \[0, 1\)"):
+        tiny_model(frames_conf={"jitter": 1.0})
     with pytest.raises(ConfigError, match="specaugment has unknown options masks"):
         tiny_model(specaugment={"masks": 3})
     with pytest.raises(ConfigError, match=r"expected train\.codes\.sizes"):

@@ -172,23 +172,6 @@ def test_combine_makes_one_store_of_several(run, store, tmp_path):
             np.testing.assert_array_equal(found[utt], codes)
 
 
-def test_stacked_frames_have_the_codes_of_their_neighbours(run, store, tmp_path):
-    assert "3 utterances" in run("stack", store.path, tmp_path / "x3", "--frames", 3)
-    found = TokenStore(tmp_path / "x3")
-    assert found.meta.sizes == [64, 64, 10] * 3
-    assert found.meta.frame_rate == pytest.approx(50 / 3)
-    assert found.meta.maker["fingerprint"] != store.meta.maker["fingerprint"]
-    for utt, codes in store.items():
-        # Frame by frame; where the last one isn't whole, the last codes fill it.
-        wanted = [
-            [code for n in range(3) for code in codes[min(first + n, len(codes) - 1)]]
-            for first in range(0, len(codes), 3)
-        ]
-        np.testing.assert_array_equal(found[utt], wanted)
-    with pytest.raises(TokenError, match="at least 2 frames"):
-        run("stack", store.path, tmp_path / "x1", "--frames", 1)
-
-
 def test_combine_refuses_other_makers_and_the_same_utterance_twice(run, store, tmp_path):
     foreign = make(tmp_path / "foreign", {"c-1": 7}, fingerprint="f01")
     with pytest.raises(TokenError, match=r"foreign: fingerprint of maker: expected"):

@@ -11,7 +11,6 @@ column=           # tokenizer to take, as the header calls it (default: the firs
 maker=repcodec    # name of the tokenizer in the stores and in results
 encoder=          # whose features were quantized (default: the column's name before _l<layer>)
 layer=            # of the encoder (default: as the column's name ends)
-stack=            # N: also stores with N neighbouring frames as one, OUT/tokens/<column>_xN/<set>
 text_only=false   # true: also OUT/tokens/text_only/<set>, units that tell nothing, for a model of text alone
 out=published     # writes OUT/data/<set> and OUT/tokens/<column>/<set>
 # end options
@@ -60,8 +59,5 @@ for set in train valid test; do
         awk '{ print $1, NR % 2 }' "${units}/${set}" > "${out}/units/text_only_${set}"
         python -m codec_ssl.bin.tokens import --format text --codebook_size 2 --frame_rate 50 --maker text_only \
             "${out}/units/text_only_${set}" "${out}/tokens/text_only/${set}"
-    fi
-    if [ -n "${stack}" ]; then
-        python -m codec_ssl.bin.tokens stack --frames "${stack}" "${out}/tokens/${column}/${set}" "${out}/tokens/${column}_x${stack}/${set}"
     fi
 done
