@@ -12,6 +12,7 @@ Exit codes of ``check``: 0 current; 10 to do (reason on stdout); 11 an input is 
 import argparse
 import hashlib
 import json
+import os
 import sys
 from pathlib import Path
 
@@ -40,10 +41,15 @@ def hash_path(path: Path) -> str:
     return digest.hexdigest()
 
 
+def _name(path: str, out: str) -> str:
+    """Name an input by its place beside the output, however it was given: relative or not."""
+    return os.path.relpath(os.path.abspath(path), os.path.abspath(out))
+
+
 def describe(args: argparse.Namespace) -> dict[str, dict[str, str]]:
     """Collect what the output depends on."""
     return {
-        "inputs": {path: hash_path(Path(path)) for path in args.inputs},
+        "inputs": {_name(path, args.out): hash_path(Path(path)) for path in args.inputs},
         "options": {str(i): text for i, text in enumerate(args.opt)},
         "extent": {str(i): text for i, text in enumerate(args.extent)},
     }
@@ -65,12 +71,14 @@ def write_stamp(path: Path, content: dict[str, dict[str, str]]) -> None:
     temporary.replace(path)
 
 
-def difference(old: dict[str, dict[str, str]], new: dict[str, dict[str, str]]) -> str:
-    """Say in words what changed between two stamps, or an empty string."""
+def difference(
+    old: dict[str, dict[str, str]], new: dict[str, dict[str, str]], out: str | Path
+) -> str:
+    """Say in words what changed between two stamps of an output, or an empty string."""
     changes = []
     for path in sorted({*old["inputs"], *new["inputs"]}):
         if old["inputs"].get(path) != new["inputs"].get(path):
-            changes.append(f"input {path} changed")
+            changes.append(f"input {os.path.relpath(Path(out) / path)} changed")
     for key in sorted({*old["options"], *new["options"]}):
         before, after = old["options"].get(key, ""), new["options"].get(key, "")
         lines = sorted(set(before.splitlines()) ^ set(after.splitlines()))
@@ -99,7 +107,7 @@ def check(args: argparse.Namespace) -> int:
     if done == new:
         return CURRENT
     known = done or read_stamp(out / ".started")
-    change = difference(known, new) if known else ""
+    change = difference(known, new, out) if known else ""
     if known is None:
         print("not made yet" if not out.exists() else "there, but not by this recipe: made again")
     elif change:
@@ -116,7 +124,7 @@ def start(args: argparse.Namespace) -> int:
     """Move an output of other inputs aside and note what is being made now."""
     out, new = Path(args.out), describe(args)
     known = read_stamp(out / ".done") or read_stamp(out / ".started")
-    if known and difference(known, new):
+    if known and difference(known, new, out):
         print(f"kept the earlier {out} as {move_aside(out)}", file=sys.stderr)
     write_stamp(out / ".started", new)
     (out / ".done").unlink(missing_ok=True)

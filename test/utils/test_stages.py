@@ -15,10 +15,11 @@ root='{root}'
 stage=${{STAGE:-1}} stop_stage=${{STOP:-2}} dry_run=${{DRY:-false}} expdir=exp
 . "${{root}}/utils/stages.sh"
 stages_begin "1 first" "2 second"
-if stage 1 first one "make one" --in input.txt --opt "${{OPTION:-a}}"; then
+at=${{AT:-}}  # how folders are named: relative, or by their full path
+if stage 1 first "${{at}}one" "make one" --in "${{at}}input.txt" --opt "${{OPTION:-a}}"; then
     echo ran-first; cp input.txt one/content; stage_done
 fi
-if stage 2 second two "make two" --in one --extent "max_epoch: ${{EPOCHS:-1}}"; then
+if stage 2 second "${{at}}two" "make two" --in "${{at}}one" --extent "max_epoch: ${{EPOCHS:-1}}"; then
     echo ran-second; if [ -n "${{CRASH:-}}" ]; then exit 7; fi
     cat one/content >> two/content; stage_done
 fi
@@ -55,6 +56,23 @@ def test_second_run_does_nothing_and_says_so(recipe):
     second = recipe()
     assert second.stdout == ""
     assert "nothing to do: every stage is current" in second.stderr
+
+
+def test_the_same_folders_named_by_their_full_paths_are_current(recipe):
+    recipe()
+    again = recipe(AT=f"{recipe.folder}/")
+    assert again.returncode == 0, again.stderr
+    assert again.stdout == ""
+    assert "nothing to do: every stage is current" in again.stderr
+
+
+def test_a_recipe_that_was_moved_is_current(recipe):
+    recipe()
+    moved = recipe.folder.with_name("moved")
+    recipe.folder.rename(moved)
+    recipe.folder.symlink_to(moved)
+    again = recipe(AT=f"{moved}/")
+    assert again.stdout == "" and "every stage is current" in again.stderr
 
 
 def test_changed_input_reruns_what_depends_on_it_and_keeps_the_old(recipe):

@@ -98,7 +98,8 @@ features=$(basename "${encoder}")$([ -n "${layer_weights}" ] && echo _mix || ech
 exp=${expdir}/${features}
 dump=${dumpdir}/${features}
 layer_args=(${layer:+--layer "${layer}"} ${layer_weights:+--layer_weights "${layer_weights}"})
-encoder_opts=(--opt "${encoder} ${layer} ${layer_weights}")
+# A file or folder counts by its content, wherever it is called from.
+encoder_opts=(--opt "$([ -e "${encoder}" ] || echo "${encoder} ")${layer} $([ -f "${layer_weights}" ] || echo "${layer_weights}")")
 if [ -f "${layer_weights}" ]; then encoder_opts+=(--in "${layer_weights}"); fi
 # What every command that makes features of a set takes.
 features_of() { enc=(--encoder "${encoder}" "${layer_args[@]}" --data_dir "${datadir}/$1" ${codes:+--store "${codes}/$1"} --device "${device}"); }
