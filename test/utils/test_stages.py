@@ -19,7 +19,8 @@ at=${{AT:-}}  # how folders are named: relative, or by their full path
 if stage 1 first "${{at}}one" "make one" --in "${{at}}input.txt" --opt "${{OPTION:-a}}"; then
     echo ran-first; cp input.txt one/content; stage_done
 fi
-if stage 2 second "${{at}}two" "make two" --in "${{at}}one" --extent "max_epoch: ${{EPOCHS:-1}}"; then
+if stage 2 second "${{at}}two" "make two" --in "${{at}}one" \
+    --extent "max_epoch: ${{EPOCHS:-1}}"; then
     echo ran-second; if [ -n "${{CRASH:-}}" ]; then exit 7; fi
     cat one/content >> two/content; stage_done
 fi
