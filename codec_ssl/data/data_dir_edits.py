@@ -1,11 +1,16 @@
 """Making data dirs from data dirs: subset, split, combine, and fix, as Kaldi's scripts do."""
 
+import logging
 from collections.abc import Collection, Iterator, Mapping, Sequence
 from pathlib import Path
 
-from codec_ssl.data.audio import audio_info
+import numpy as np
+
+from codec_ssl.data.audio import BadAudio, audio_info
 from codec_ssl.data.data_dir import DataDir, only
 from codec_ssl.errors import DataError
+
+_logger = logging.getLogger(__name__)
 
 
 def subset(source: DataDir, utt_ids: Collection[str], path: str | Path) -> DataDir:
@@ -66,6 +71,51 @@ def choose(source: DataDir, count: int, how: str = "spread") -> list[str]:
             chosen += groups.pop(0)
         return chosen
     raise DataError(f"expected spread, first, last, shortest, per-spk or speakers, found {how!r}")
+
+
+def choose_hours(
+    source: DataDir, seconds: Mapping[str, float], hours: float, seed: int = 0
+) -> list[str]:
+    """Choose random utterances of so many hours in all, the last of which may go beyond them.
+
+    Args:
+        source: The data dir.
+        seconds: Duration of each utterance.
+        hours: How many.
+        seed: Other seeds give other utterances.
+
+    Raises:
+        DataError: If a duration is missing, or there are fewer hours.
+    """
+    utt_ids = source.utt_ids
+    unknown = [utt_id for utt_id in utt_ids if utt_id not in seconds]
+    if unknown:
+        raise DataError(
+            f"{source.path}: no duration of {unknown[0]} is known ({len(unknown)} such)"
+        )
+    order = np.random.default_rng(seed).permutation(len(utt_ids))
+    total = np.cumsum([seconds[utt_ids[place]] for place in order])
+    if total[-1] < 3600 * hours:
+        raise DataError(
+            f"{source.path}: expected at least {hours:g} h, found {total[-1] / 3600:.2f} h"
+        )
+    count = int(np.searchsorted(total, 3600 * hours)) + 1
+    return [utt_ids[place] for place in order[:count]]
+
+
+def seconds_of(source: DataDir) -> dict[str, float]:
+    """Duration of each utterance by its file's header; 0 where the audio is bad, said once."""
+    seconds: dict[str, float] = {}
+    bad = []
+    for utt_id in source.utt_ids:
+        try:
+            seconds[utt_id] = audio_info(source.source(utt_id)).duration
+        except BadAudio as error:
+            seconds[utt_id] = 0.0
+            bad.append(error)
+    if bad:
+        _logger.warning("%s: %d bad audio files count as 0 s: %s", source.path, len(bad), bad[0])
+    return seconds
 
 
 def split(source: DataDir, num_parts: int, path: str | Path, *, per_utt: bool) -> list[DataDir]:
