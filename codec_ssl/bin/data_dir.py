@@ -10,11 +10,11 @@ from codec_ssl.data.data_dir_edits import (
     choose,
     choose_hours,
     combine,
-    seconds_of,
     split,
     subset,
 )
 from codec_ssl.data.data_dir_fix import fix
+from codec_ssl.data.statistics import measure
 from codec_ssl.data.tables import numbered_lines, parse_entry
 from codec_ssl.errors import DataError
 
@@ -117,7 +117,7 @@ def _subset(args: argparse.Namespace) -> None:
         speakers = set(_first_column(args.spk_list))
         utt_ids = [utt for utt, speaker in source.utt2spk.items() if speaker in speakers]
     elif args.hours is not None:
-        utt_ids = choose_hours(source, seconds_of(source), args.hours, args.seed)
+        utt_ids = choose_hours(source, _seconds(source), args.hours, args.seed)
     elif args.count is None:
         raise DataError(
             "expected a number of utterances, --hours, --utt-list or --spk-list, found none"
@@ -126,6 +126,12 @@ def _subset(args: argparse.Namespace) -> None:
         utt_ids = choose(source, args.count, args.how)
     part = subset(source, utt_ids, args.out)
     print(f"{args.out}: {len(part)} of {len(source)} utterances of {args.source}")
+
+
+def _seconds(source: DataDir) -> dict[str, float]:
+    """Duration of each utterance; 0 where the audio is bad, so that it fills no hours."""
+    found = measure(source)
+    return dict.fromkeys(source.utt_ids, 0.0) | found.seconds
 
 
 def _split(args: argparse.Namespace) -> None:

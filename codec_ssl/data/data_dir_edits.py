@@ -1,16 +1,13 @@
 """Making data dirs from data dirs: subset, split, combine, and fix, as Kaldi's scripts do."""
 
-import logging
 from collections.abc import Collection, Iterator, Mapping, Sequence
 from pathlib import Path
 
 import numpy as np
 
-from codec_ssl.data.audio import BadAudio, audio_info
+from codec_ssl.data.audio import audio_info
 from codec_ssl.data.data_dir import DataDir, only
 from codec_ssl.errors import DataError
-
-_logger = logging.getLogger(__name__)
 
 
 def subset(source: DataDir, utt_ids: Collection[str], path: str | Path) -> DataDir:
@@ -101,21 +98,6 @@ def choose_hours(
         )
     count = int(np.searchsorted(total, 3600 * hours)) + 1
     return [utt_ids[place] for place in order[:count]]
-
-
-def seconds_of(source: DataDir) -> dict[str, float]:
-    """Duration of each utterance by its file's header; 0 where the audio is bad, said once."""
-    seconds: dict[str, float] = {}
-    bad = []
-    for utt_id in source.utt_ids:
-        try:
-            seconds[utt_id] = audio_info(source.source(utt_id)).duration
-        except BadAudio as error:
-            seconds[utt_id] = 0.0
-            bad.append(error)
-    if bad:
-        _logger.warning("%s: %d bad audio files count as 0 s: %s", source.path, len(bad), bad[0])
-    return seconds
 
 
 def split(source: DataDir, num_parts: int, path: str | Path, *, per_utt: bool) -> list[DataDir]:
