@@ -31,6 +31,10 @@ _TOLERANCE = 0.5  # seconds: some downloaders round
 _logger = logging.getLogger(__name__)
 
 
+class _NoClips(DataError):
+    """Nothing of a part was downloaded."""
+
+
 @dataclass(frozen=True)
 class Clip:
     """A row of a segments table.
@@ -68,7 +72,7 @@ def prepare(
     Args:
         corpus_dir: The folder with the tables and the clips below it, in any folders.
         out_dir: Where the data dirs go.
-        parts: Of ``PARTS``; None takes those whose tables are there.
+        parts: Of ``PARTS``; None takes those whose tables and clips are there.
         hours: Hours of a random subset of each part.
         seed: Of the subsets.
 
@@ -78,13 +82,18 @@ def prepare(
     """
     corpus_dir, out_dir = Path(corpus_dir), Path(out_dir)
     tables, files = _walk(corpus_dir)
-    if parts is None:
-        parts = [part for part in PARTS if _TABLE.format(part=part) in tables]
+    wanted = parts or [part for part in PARTS if _TABLE.format(part=part) in tables]
     names = _class_names(tables)
-    made = []
-    for part in parts or [PARTS[0]]:
+    made: list[DataDir] = []
+    for part in wanted or PARTS[:1]:
         clips = _read_clips(corpus_dir, tables, part)
-        made.append(_write(clips, files, names, corpus_dir, out_dir / part))
+        try:
+            made.append(_write(clips, files, names, corpus_dir, out_dir / part))
+        except _NoClips as error:
+            if parts or (not made and part == wanted[-1]):
+                raise
+            _logger.warning("%s; the part is left out", error)
+            continue
         if hours is not None:
             seconds = {clip.utt_id: clip.end - clip.start for clip in clips}
             chosen = choose_hours(made[-1], seconds, hours, seed)
@@ -182,7 +191,7 @@ def _write(
     out_dir.parent.mkdir(parents=True, exist_ok=True)
     missing.write(table)
     if not there:
-        raise DataError(
+        raise _NoClips(
             f"{corpus_dir}: none of the {len(clips)} clips of {out_dir.name} is there under a name "
             f"such as {clips[0].video}.wav, Y{clips[0].video}.wav or "
             f"{clips[0].video}_{clips[0].start:g}.wav"

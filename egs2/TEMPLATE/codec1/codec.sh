@@ -95,6 +95,7 @@ if [ -z "${codec}" ]; then
         fi
     fi
 else
+    [ -z "${num_codebooks}" ] || die "--num_codebooks is for a codec that is trained here; --decode_codebooks decodes fewer of another's"
     codec_in=(--opt "${codec}")
     if [ -e "${codec}" ]; then codec_in=(--in "${codec}"); fi
 fi

@@ -165,19 +165,44 @@ def test_weights_are_those_that_espnet_reads(tmp_path, task, data):
     assert yaml.safe_load((tmp_path / "config.yaml").read_text())["codec"] == "soundstream"
 
 
-@pytest.mark.parametrize("kind", ["soundstream", pytest.param("encodec", marks=SLOW)])
-def test_a_codec_of_any_width_is_one_for_every_recipe(tmp_path, task, data, kind):
+DISCRIMINATORS = {
+    "soundstream": None,
+    "encodec": """{msstft_discriminator_params: {filters: 2, n_ffts: [64], hop_lengths: [16],
+        win_lengths: [64]}}""",
+    "dac": """{msmpmb_discriminator_params: {rates: [], sample_rate: 1000, fft_sizes: [64],
+        periods: [2], period_discriminator_params: {in_channels: 1, out_channels: 1,
+        kernel_sizes: [5, 3], channels: 2, downsample_scales: [3, 1], max_downsample_channels: 4,
+        bias: true, nonlinear_activation: LeakyReLU, nonlinear_activation_params: {},
+        use_weight_norm: true, use_spectral_norm: false}, band_discriminator_params:
+        {hop_factor: 0.25, sample_rate: 1000, bands: [[0.0, 0.5], [0.5, 1.0]], channel: 2}}}""",
+}
+
+
+@pytest.mark.parametrize(
+    ("kind", "width"),
+    [
+        ("soundstream", 8),
+        pytest.param("encodec", 8, marks=SLOW),
+        pytest.param("dac", 4, marks=SLOW),
+    ],
+)
+def test_a_codec_of_any_kind_and_width_is_one_for_every_recipe(tmp_path, task, data, kind, width):
     from codec_ssl.codecs.base import load_codec
 
-    options = ["generator_params.codebook_dim=8", "generator_params.quantizer_kmeans_iters=2"]
-    if kind == "encodec":
-        stft = "{filters: 2, n_ffts: [64], hop_lengths: [16], win_lengths: [64]}"
-        options.append(f"discriminator_params={{msstft_discriminator_params: {stft}}}")
+    options = [
+        f"generator_params.codebook_dim={width}",
+        "generator_params.quantizer_kmeans_iters=2",
+    ]
+    if (discriminator := DISCRIMINATORS[kind]) is not None:
+        options.append(f"discriminator_params={discriminator}")
+    if kind == "dac":
+        options.append("generator_params.encdec_activation=Snake")
+        options.append("generator_params.encdec_activation_params={}")
     more = [word for option in options for word in ("--codec_conf", option)]
     task.main(cmd=command(data, tmp_path, "--max_epoch", "1", "--codec", kind, *more))
     codec = load_codec(tmp_path)
     assert (codec.num_codebooks, codec.codebook_size, codec.latent_dim) == (2, 8, 8)
-    assert not any("project" in name for name in codec.state_dict())
+    assert any("project" in name for name in codec.state_dict()) == (width != 8)
     model, _ = task.build_model_from_file(tmp_path / "config.yaml", tmp_path / "latest.pth")
     wav = torch.randn(1, 500, generator=torch.Generator().manual_seed(0))
     theirs = model.eval().encode(wav)

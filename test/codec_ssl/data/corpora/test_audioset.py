@@ -107,6 +107,17 @@ def test_all_parts_that_are_there_are_made_and_subsets_have_their_hours(tmp_path
     assert first == chosen(0, "b") and any(chosen(s, f"c{s}") != first for s in range(1, 5))
 
 
+def test_a_part_of_which_nothing_was_downloaded_is_left_out_unless_it_was_asked_for(
+    tmp_path, caplog
+):
+    make(tmp_path, LAYOUTS["ids"])
+    write_table(tmp_path, "unbalanced_train", [f"other{i:06d}" for i in range(3)])
+    assert [each.path.name for each in audioset.prepare(tmp_path, tmp_path / "a")] == ["eval"]
+    assert "none of the 3 clips of unbalanced_train" in caplog.text
+    with pytest.raises(DataError, match="none of the 3 clips of unbalanced_train"):
+        audioset.prepare(tmp_path, tmp_path / "b", ["unbalanced_train"])
+
+
 def test_a_folder_without_clips_or_tables_is_named(tmp_path):
     write_table(tmp_path, "eval", IDS)
     with pytest.raises(DataError, match=r"none of the 6 clips of eval .*--PJHxphWEs_0\.wav"):
