@@ -6,8 +6,15 @@ from pathlib import Path
 from codec_ssl.bin.cli import run
 from codec_ssl.data.audio import BadAudio, audio_info
 from codec_ssl.data.data_dir import DataDir
-from codec_ssl.data.data_dir_edits import choose, combine, split, subset
+from codec_ssl.data.data_dir_edits import (
+    choose,
+    choose_hours,
+    combine,
+    split,
+    subset,
+)
 from codec_ssl.data.data_dir_fix import fix
+from codec_ssl.data.statistics import measure
 from codec_ssl.data.tables import numbered_lines, parse_entry
 from codec_ssl.errors import DataError
 
@@ -50,6 +57,8 @@ def _add_subset(parser: argparse.ArgumentParser) -> None:
         how.add_argument(f"--{name}", dest="how", action="store_const", const=name)
     how.add_argument("--utt-list", type=Path, help="file with an utterance a line, for N")
     how.add_argument("--spk-list", type=Path, help="file with a speaker a line, for N")
+    how.add_argument("--hours", type=float, metavar="H", help="random, so many hours, for N")
+    parser.add_argument("--seed", type=int, default=0, help="of --hours")
     parser.add_argument("source", type=Path)
     parser.add_argument("count", type=int, nargs="?", metavar="N", help="number of utterances")
     parser.add_argument("out", type=Path)
@@ -97,19 +106,32 @@ def _fix(args: argparse.Namespace) -> None:
 
 def _subset(args: argparse.Namespace) -> None:
     source = DataDir(args.source)
-    if (args.utt_list or args.spk_list) and args.count is not None:
-        raise DataError(f"expected a list or a number of utterances, found both ({args.count})")
+    listed = args.utt_list or args.spk_list or args.hours is not None
+    if listed and args.count is not None:
+        raise DataError(
+            f"expected a list, hours or a number of utterances, found {args.count} as well"
+        )
     if args.utt_list:
         utt_ids = _first_column(args.utt_list)
     elif args.spk_list:
         speakers = set(_first_column(args.spk_list))
         utt_ids = [utt for utt, speaker in source.utt2spk.items() if speaker in speakers]
+    elif args.hours is not None:
+        utt_ids = choose_hours(source, _seconds(source), args.hours, args.seed)
     elif args.count is None:
-        raise DataError("expected a number of utterances, --utt-list or --spk-list, found none")
+        raise DataError(
+            "expected a number of utterances, --hours, --utt-list or --spk-list, found none"
+        )
     else:
         utt_ids = choose(source, args.count, args.how)
     part = subset(source, utt_ids, args.out)
     print(f"{args.out}: {len(part)} of {len(source)} utterances of {args.source}")
+
+
+def _seconds(source: DataDir) -> dict[str, float]:
+    """Duration of each utterance; 0 where the audio is bad, so that it fills no hours."""
+    found = measure(source)
+    return dict.fromkeys(source.utt_ids, 0.0) | found.seconds
 
 
 def _split(args: argparse.Namespace) -> None:

@@ -14,7 +14,8 @@ from pathlib import Path
 
 import torch
 
-from codec_ssl.bin.cli import run, str2bool
+from codec_ssl.bin.cli import run
+from codec_ssl.bin.codec_options import add_codec_job_options, choose_device
 from codec_ssl.codecs.base import PRECISIONS, load_codec
 from codec_ssl.codecs.extract import ExtractOptions, extract_codes, finalize_codes
 from codec_ssl.data.data_dir import DataDir
@@ -30,34 +31,21 @@ def _parser() -> argparse.ArgumentParser:
     add("--codec", required=True, help="name in conf/codecs, YAML, checkpoint or ESPnet exp dir")
     add("--data_dir", required=True, type=Path, help="data dir with wav.scp")
     add("--store", required=True, type=Path, help="token store to write")
-    add("--job", type=int, default=1, help="number of this job, from 1")
-    add("--num_jobs", type=int, default=1, help="jobs that share the shards")
-    add("--finalize", type=str2bool, default=False, help="finish the store")
-    add("--device", default="auto", help="auto, cpu, cuda, cuda:1, ...")
+    add_codec_job_options(parser, finalize="finish the store")
     add("--precision", choices=PRECISIONS, help="default: the codec's, fp32 for all of ours")
     add("--batch_seconds", type=float, help="audio a batch; default 0 on a CPU, 240 on a GPU")
     add("--chunk_seconds", type=float, default=defaults.chunk_seconds, help="longer is streamed")
     add("--num_workers", type=int, default=defaults.num_workers, help="threads that read audio")
-    add("--num_threads", type=int, default=1, help="threads of the codec on a CPU, in each job")
     add("--shard_utterances", type=int, default=defaults.shard_utterances)
     add("--max_bad_rate", type=float, default=defaults.max_bad_rate)
     return parser
-
-
-def _device(name: str, job: int) -> torch.device:
-    """Jobs take the visible GPUs in turn, unless one is named."""
-    if name not in {"auto", "cuda"}:
-        return torch.device(name)
-    if torch.cuda.is_available():
-        return torch.device("cuda", (job - 1) % torch.cuda.device_count())
-    return torch.device("cpu" if name == "auto" else name)
 
 
 def main() -> None:
     """Parse the command line, extract, finalize."""
     args = _parser().parse_args()
     torch.set_num_threads(args.num_threads)
-    device = _device(args.device, args.job)
+    device = choose_device(args.device, args.job)
     batch_seconds = args.batch_seconds
     if batch_seconds is None:
         batch_seconds = _GPU_BATCH_SECONDS if device.type == "cuda" else 0.0

@@ -1,12 +1,14 @@
-"""Make data dirs: the embedded corpus, any folder of audio, LibriSpeech, MLS; phone alignments."""
+"""Make data dirs: the embedded corpus, any folder of audio, corpora; phone alignments."""
 
 import argparse
+from collections.abc import Callable
 from pathlib import Path
 
 from codec_ssl.bin.cli import run
 from codec_ssl.data import audio_folder, mini_corpus
 from codec_ssl.data.alignment import read_textgrids, write_ctm
-from codec_ssl.data.corpora import mls
+from codec_ssl.data.corpora import audioset, css10, ljspeech, mls
+from codec_ssl.data.corpora.single_speaker import NUM_EVAL
 from codec_ssl.data.data_dir import PHONES, DataDir
 from codec_ssl.errors import ConfigError
 
@@ -21,6 +23,9 @@ def get_parser() -> argparse.ArgumentParser:
     _add_phones(commands.add_parser("phones", help="phones.ctm from an aligner's TextGrids"))
     _add_librispeech(commands.add_parser("librispeech", help="LibriSpeech, by lhotse"))
     _add_mls(commands.add_parser("mls", help="Multilingual LibriSpeech"))
+    _add_audioset(commands.add_parser("audioset", help="AudioSet, as far as it was downloaded"))
+    _add_css10(commands.add_parser("css10", help="CSS10, single speakers of ten languages"))
+    _add_ljspeech(commands.add_parser("ljspeech", help="LJSpeech"))
     return parser
 
 
@@ -85,6 +90,36 @@ def _add_mls(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--hours", type=float, help="also a random subset of train, so long")
     parser.add_argument("--seed", type=int, default=0, help="of the subset")
     parser.set_defaults(call=_mls)
+
+
+def _add_audioset(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument(
+        "--corpus_dir", type=Path, required=True, help="with the segments tables and, below, clips"
+    )
+    parser.add_argument("--out_dir", type=Path, required=True)
+    parser.add_argument("--parts", nargs="+", choices=audioset.PARTS, help="default: all there are")
+    parser.add_argument("--hours", type=float, help="also a random subset of each part, so long")
+    parser.add_argument("--seed", type=int, default=0, help="of the subsets")
+    parser.set_defaults(call=_audioset)
+
+
+def _add_css10(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("--corpus_dir", type=Path, required=True, help="has german, ... in it")
+    parser.add_argument("--languages", nargs="+", choices=css10.LANGUAGES, required=True)
+    _add_splits(parser, _css10)
+
+
+def _add_ljspeech(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("--corpus_dir", type=Path, required=True, help="the folder LJSpeech-1.1")
+    _add_splits(parser, _ljspeech)
+
+
+def _add_splits(parser: argparse.ArgumentParser, call: Callable[..., list[DataDir]]) -> None:
+    parser.add_argument("--out_dir", type=Path, required=True)
+    parser.add_argument(
+        "--num_eval", type=int, default=NUM_EVAL, help="sentences of the valid and of the test set"
+    )
+    parser.set_defaults(call=call)
 
 
 def _add_align(parser: argparse.ArgumentParser) -> None:
@@ -152,6 +187,18 @@ def _mls(args: argparse.Namespace) -> list[DataDir]:
     return mls.prepare(
         args.corpus_dir, args.out_dir, args.languages, args.parts, args.hours, args.seed
     )
+
+
+def _audioset(args: argparse.Namespace) -> list[DataDir]:
+    return audioset.prepare(args.corpus_dir, args.out_dir, args.parts, args.hours, args.seed)
+
+
+def _css10(args: argparse.Namespace) -> list[DataDir]:
+    return css10.prepare(args.corpus_dir, args.out_dir, args.languages, args.num_eval)
+
+
+def _ljspeech(args: argparse.Namespace) -> list[DataDir]:
+    return ljspeech.prepare(args.corpus_dir, args.out_dir, args.num_eval)
 
 
 def _values(text: str) -> set[str]:

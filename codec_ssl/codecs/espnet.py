@@ -30,6 +30,8 @@ _BANDWIDTHS = "quantizer_target_bandwidth"
 # What the constructors of ESPnet's generators take where the configuration is silent.
 _DEFAULTS: dict[str, Any] = {
     "hidden_dim": 128,
+    # ESPnet's constructors of SoundStream and EnCodec fix it, those of DAC and ours take it.
+    "codebook_dim": 512,
     "encdec_channels": 1,
     "encdec_n_filters": 32,
     "encdec_n_residual_layers": 1,
@@ -83,13 +85,12 @@ class Generator(nn.Module):
             for name, value in conf.items()
             if name.startswith("decoder_")
         }
-        width = {"codebook_dim": conf["codebook_dim"]} if kind == "dac" else {}
         self.encoder = SEANetEncoder(**shared)
         self.quantizer = ResidualVectorQuantizer(
             dimension=conf["hidden_dim"],
             n_q=conf["quantizer_n_q"],
             bins=conf["quantizer_bins"],
-            **width,
+            codebook_dim=conf["codebook_dim"],
         )
         self.decoder = SEANetDecoder(**shared, **final)
 

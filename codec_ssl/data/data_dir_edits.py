@@ -3,6 +3,8 @@
 from collections.abc import Collection, Iterator, Mapping, Sequence
 from pathlib import Path
 
+import numpy as np
+
 from codec_ssl.data.audio import audio_info
 from codec_ssl.data.data_dir import DataDir, only
 from codec_ssl.errors import DataError
@@ -66,6 +68,36 @@ def choose(source: DataDir, count: int, how: str = "spread") -> list[str]:
             chosen += groups.pop(0)
         return chosen
     raise DataError(f"expected spread, first, last, shortest, per-spk or speakers, found {how!r}")
+
+
+def choose_hours(
+    source: DataDir, seconds: Mapping[str, float], hours: float, seed: int = 0
+) -> list[str]:
+    """Choose random utterances of so many hours in all, the last of which may go beyond them.
+
+    Args:
+        source: The data dir.
+        seconds: Duration of each utterance.
+        hours: How many.
+        seed: Other seeds give other utterances.
+
+    Raises:
+        DataError: If a duration is missing, or there are fewer hours.
+    """
+    utt_ids = source.utt_ids
+    unknown = [utt_id for utt_id in utt_ids if utt_id not in seconds]
+    if unknown:
+        raise DataError(
+            f"{source.path}: no duration of {unknown[0]} is known ({len(unknown)} such)"
+        )
+    order = np.random.default_rng(seed).permutation(len(utt_ids))
+    total = np.cumsum([seconds[utt_ids[place]] for place in order])
+    if total[-1] < 3600 * hours:
+        raise DataError(
+            f"{source.path}: expected at least {hours:g} h, found {total[-1] / 3600:.2f} h"
+        )
+    count = int(np.searchsorted(total, 3600 * hours)) + 1
+    return [utt_ids[place] for place in order[:count]]
 
 
 def split(source: DataDir, num_parts: int, path: str | Path, *, per_utt: bool) -> list[DataDir]:

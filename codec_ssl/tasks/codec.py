@@ -5,19 +5,25 @@ from typing import Any
 
 import torch
 from espnet2.gan_codec.espnet_model import ESPnetGANCodecModel
+from espnet2.iterators.abs_iter_factory import AbsIterFactory
+from espnet2.tasks.abs_task import IteratorOptions
 from espnet2.tasks.gan_codec import GANCodecTask, codec_choices
 
 from codec_ssl.errors import ConfigError
+from codec_ssl.tasks.codec_model import INITS, CodecModel, build_codec
 from codec_ssl.tasks.guarded import GuardedTask
 from codec_ssl.tasks.spectral_codec import NAME as SPECTRAL
 from codec_ssl.tasks.spectral_codec import SpectralSoundStream
 from codec_ssl.train import audio_type
+from codec_ssl.train.steps import StepsPerEpoch
 from codec_ssl.train.trainer import CodecSSLGANTrainer
 
 audio_type.register()
 codec_choices.classes.setdefault(SPECTRAL, SpectralSoundStream)
 
 _BALANCER = "loss_balancer"
+# ESPnet's codecs take it where codec_conf has no sampling_rate.
+_DEFAULT_RATE = 24000
 
 
 class CodecTask(GuardedTask, GANCodecTask):
@@ -29,9 +35,24 @@ class CodecTask(GuardedTask, GANCodecTask):
     def add_task_arguments(cls, parser: argparse.ArgumentParser) -> None:
         """Add ESPnet's options, with the usual choices for codecs as defaults."""
         super().add_task_arguments(parser)
+        parser.add_argument(
+            "--codec_init",
+            choices=INITS,
+            default="espnet",
+            help="Initial weights of encoder and decoder. scaled keeps the variance of a signal, "
+            "without which small budgets end with collapsed codebooks",
+        )
+        parser.add_argument(
+            "--steps_per_epoch",
+            type=int,
+            default=0,
+            help="Steps of an epoch, passing through the data as often as it takes; 0: one pass, "
+            "or the --num_iters_per_epoch files that ESPnet's chunk iterator counts",
+        )
         parser.set_defaults(
             iterator_type="chunk",
             grad_clip=-1,
+            unused_parameters=True,
             best_model_criterion=[("valid", "mel_loss", "min")],
         )
 
@@ -43,11 +64,32 @@ class CodecTask(GuardedTask, GANCodecTask):
             ConfigError: Naming the option.
         """
         super().check_options(args)
+        _check_rates(args)
         if args.skip_discriminator_prob > 0 and args.distributed:
             raise ConfigError(
                 "--skip_discriminator_prob must be 0 with several processes: each would skip "
                 "other steps, and they would wait for each other for ever"
             )
+        if args.distributed and not args.unused_parameters:
+            raise ConfigError(
+                "--unused_parameters must be true with several processes: a step of the "
+                "discriminator leaves the generator without gradients"
+            )
+
+    @classmethod
+    def build_model(cls, args: argparse.Namespace) -> CodecModel:
+        """Build the codec with its discriminators."""
+        return CodecModel(build_codec(args), **args.model_conf)
+
+    @classmethod
+    def build_chunk_iter_factory(
+        cls, args: argparse.Namespace, iter_options: IteratorOptions, mode: str
+    ) -> AbsIterFactory:
+        """Build ESPnet's iterator over chunks of the audio, with epochs of ``steps_per_epoch``."""
+        factory = super().build_chunk_iter_factory(args, iter_options, mode)
+        if iter_options.train and args.steps_per_epoch:
+            return StepsPerEpoch(factory, args.steps_per_epoch)
+        return factory
 
     @classmethod
     def build_optimizers(
@@ -59,6 +101,18 @@ class CodecTask(GuardedTask, GANCodecTask):
         if balancer is not None:
             keep_averages(optimizers[0], balancer.averager)
         return optimizers
+
+
+def _check_rates(args: argparse.Namespace) -> None:
+    """See that audio is read at the codec's rate."""
+    rate = args.codec_conf.get("sampling_rate", _DEFAULT_RATE)
+    given = [*args.train_data_path_and_name_and_type, *args.valid_data_path_and_name_and_type]
+    for path, _, kind in given:
+        if kind.startswith("audio_") and kind != f"audio_{rate}":
+            raise ConfigError(
+                f"{path}: expected data of type audio_{rate} for a codec of {rate} Hz "
+                f"(codec_conf.sampling_rate), found {kind}"
+            )
 
 
 def keep_averages(optimizer: torch.optim.Optimizer, averager: Any) -> None:

@@ -316,6 +316,7 @@ class CodecSSLGANTrainer(GuardedRun, GANTrainer):
 
     options_class = GuardedGANOptions
     unit = "samples"
+    default_alarms: ClassVar[Mapping[str, Any]] = {"code_usage": [0.005, 3]}
 
     @classmethod
     def run(cls, optimizers: Sequence[torch.optim.Optimizer], **kwargs: Any) -> None:

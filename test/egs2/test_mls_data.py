@@ -6,6 +6,7 @@ from pathlib import Path
 
 import numpy as np
 import soundfile
+from toy_mls import make_mls
 
 from codec_ssl.data.data_dir import DataDir
 
@@ -24,21 +25,9 @@ def make_librispeech(root: Path) -> None:
     (root / "SPEAKERS.TXT").write_text(";ID |SEX|\n10 | F |\n")
 
 
-def make_mls(root: Path) -> None:
-    for speaker, language in {20: "french", 30: "spanish"}.items():
-        for number, part in enumerate(("train", "dev", "test")):
-            folder = root / f"mls_{language}" / part
-            folder.mkdir(parents=True)
-            utts = [f"{speaker + number}_5_{index:06d}" for index in range(4)]
-            (folder / "transcripts.txt").write_text("".join(f"{u}\tdes mots\n" for u in utts))
-            rows = [f"{u}\tx\t{36.0 * i}\t{36.0 * (i + 1)}\n" for i, u in enumerate(utts)]
-            (folder / "segments.txt").write_text("".join(rows))
-        (root / f"mls_{language}" / "metainfo.txt").write_text("S | G | P\n")
-
-
 def test_three_languages_become_sets_of_their_own_and_together(tmp_path: Path):
     make_librispeech(tmp_path / "LibriSpeech")
-    make_mls(tmp_path / "mls corpus")
+    make_mls(tmp_path / "mls corpus", ["french", "spanish"])
     env = {**os.environ, "LIBRISPEECH": str(tmp_path / "LibriSpeech"), "MLS": ""}
     command = ["bash", "local/data.sh", "--datadir", str(tmp_path / "a data")]
 

@@ -1,6 +1,7 @@
 """Promises that hold for every recipe of the repository."""
 
 import os
+import re
 import subprocess
 from pathlib import Path
 
@@ -13,7 +14,9 @@ TEMPLATE_SCRIPTS = sorted(ROOT.glob("egs2/TEMPLATE/*/*.sh"))
 ASR_CONFIGS = sorted(ROOT.glob("egs2/*/asr2/conf/**/train*.yaml"))
 TOKENIZER_CONFIGS = sorted(ROOT.glob("egs2/*/tok1/conf/**/train*.yaml"))
 # An option of the task's own, which --help must list.
-OWN_OPTION = {"ssl1": "--codec", "tok1": "--encoder", "asr2": "--tokens"}
+OWN_OPTION = {"ssl1": "--codec", "tok1": "--encoder", "asr2": "--tokens", "codec1": "--metrics"}
+# audioset links to the configs of mls
+CODEC_CONFIGS = sorted({p.resolve() for p in ROOT.glob("egs2/*/codec1/conf/**/train*.yaml")})
 CODEC2VEC_CONFIGS = sorted(ROOT.glob("egs2/*/ssl1/conf/**/train_codec2vec*.yaml"))
 
 
@@ -134,6 +137,31 @@ def test_tokenizer_config_builds_its_model_with_options_that_the_training_knows(
     assert args.reconstruction_weight == weight
 
 
+@pytest.mark.slow
+@pytest.mark.parametrize("config", CODEC_CONFIGS, ids=recipe_id)
+def test_codec_config_builds_a_codec_of_the_stated_size_that_load_codec_knows(config: Path):
+    import torch
+
+    from codec_ssl.codecs.espnet import Generator
+    from codec_ssl.tasks.codec import CodecTask
+
+    args = CodecTask.get_parser().parse_args(["--config", str(config), "--output_dir", "x"])
+    codec = CodecTask.build_model(args).codec
+    sizes = [
+        sum(weights.numel() for weights in part.parameters()) / 1e6
+        for part in (codec.generator, codec.discriminator)
+    ]
+    if "mini" not in config.parts:
+        stated = r"Generator ([\d.]+) M parameters, discriminators? ([\d.]+) M"
+        found = re.search(stated, config.read_text())
+        assert [float(each) for each in found.groups()] == pytest.approx(sizes, abs=0.006)
+    with torch.device("meta"):
+        loaded = Generator(args.codec, args.codec_conf["generator_params"])
+    theirs = {name: each.shape for name, each in codec.generator.state_dict().items()}
+    assert {name: each.shape for name, each in loaded.state_dict().items()} == theirs
+    assert args.codec_conf["sampling_rate"] / loaded.hop_length in (50, 75)
+
+
 @pytest.mark.parametrize("config", sorted(ROOT.glob("egs2/*/*/conf/**/*.yaml")), ids=recipe_id)
 def test_config_opens_by_saying_what_it_is_for(config: Path):
     assert config.read_text().startswith("# ")
@@ -188,11 +216,33 @@ def test_a_new_tokenizer_recipe_has_a_reader_of_its_own(clone: Path):
     assert "there is no conf/train_nosuch.yaml" in refused.stderr
 
 
-def plan(recipe: str, folder: Path, *options: str) -> list[tuple[str, str]]:
+def test_a_new_codec_recipe_plans_a_training_of_its_own(clone: Path, tmp_path: Path):
+    made = run(["bash", "egs2/TEMPLATE/setup.sh", "mycorpus/codec1"], cwd=clone)
+    assert made.returncode == 0, made.stderr
+    recipe = clone / "egs2/mycorpus/codec1"
+    assert (recipe / "codec.sh").resolve() == clone / "egs2/TEMPLATE/codec1/codec.sh"
+    for file in (recipe / "run.sh", recipe / "README.md", recipe / "local/data.sh"):
+        assert not file.is_symlink() and "@corpus@" not in file.read_text()
+    planned = plan(recipe, tmp_path, "--num_codebooks", "2", "--decode_codebooks", "1 2")
+    outs = {stage: [out for name, out in planned if name == stage] for stage, _ in planned}
+    assert outs["train"] == ["exp/soundstream"] and outs["tokens"] == ["dump/soundstream_2cb/test"]
+    assert outs["decode"] == [f"exp/decoded/soundstream_2cb/test_{books}cb" for books in (1, 2)]
+    scored = plan(recipe, tmp_path, "--codec", "dac_16k", "--eval_sets", "a b")
+    assert not {"stats", "train"} & {stage for stage, _ in scored}
+    assert ("score", "exp/agreement/dac_16k/b") in scored and (
+        "score",
+        "exp/score/dac_16k/a",
+    ) in scored
+
+
+def plan(recipe: str | Path, folder: Path, *options: str) -> list[tuple[str, str]]:
     """Stage and output of each line of a plan, outputs without their folder."""
     places = [f"--{name}dir={folder / name}" for name in ("data", "dump", "exp")]
     script = ROOT / "egs2" / recipe / "run.sh"
-    planned = run(["bash", str(script), "--dry_run", "true", *places, *options], cwd=folder)
+    # What the recipes of this repository run with; a clone would install its own.
+    venv = os.environ.get("CODEC_SSL_VENV", str(ROOT / ".venv"))
+    command = ["env", f"CODEC_SSL_VENV={venv}", "bash", str(script), "--dry_run", "true"]
+    planned = run([*command, *places, *options], cwd=folder)
     assert planned.returncode == 0, planned.stderr
     rows = [line.split() for line in planned.stdout.splitlines()]
     return [(row[1], row[2].removeprefix(f"{folder}/")) for row in rows]

@@ -5,13 +5,11 @@ at the first broken one, while the corpus's own ``segments.txt`` tells the durat
 """
 
 import logging
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from pathlib import Path
 
-import numpy as np
-
 from codec_ssl.data.data_dir import DataDir
-from codec_ssl.data.data_dir_edits import subset
+from codec_ssl.data.data_dir_edits import choose_hours, subset
 from codec_ssl.errors import DataError
 
 LANGUAGES = (
@@ -64,7 +62,7 @@ def prepare(
             made.append(data_dir)
             if part == "train" and hours is not None:
                 seconds = _seconds(folder / part / "segments.txt")
-                chosen = _choose(data_dir, seconds, hours, seed)
+                chosen = choose_hours(data_dir, seconds, hours, seed)
                 made.append(subset(data_dir, chosen, f"{data_dir.path}_{hours:g}h"))
     return made
 
@@ -137,19 +135,3 @@ def _seconds(path: Path) -> dict[str, float]:
         return {utt: float(row[2]) - float(row[1]) for utt, row in _table(path).items()}
     except (IndexError, ValueError) as error:
         raise DataError(f"{path}: expected utterance, address, start and end: {error}") from error
-
-
-def _choose(data_dir: DataDir, seconds: Mapping[str, float], hours: float, seed: int) -> list[str]:
-    """Random utterances of so many hours in all, the last of which may go beyond them."""
-    utt_ids = data_dir.utt_ids
-    missing = [utt for utt in utt_ids if utt not in seconds]
-    if missing:
-        raise DataError(f"{data_dir.path}: segments.txt has no {missing[0]} ({len(missing)} such)")
-    order = np.random.default_rng(seed).permutation(len(utt_ids))
-    total = np.cumsum([seconds[utt_ids[place]] for place in order])
-    if total[-1] < 3600 * hours:
-        raise DataError(
-            f"{data_dir.path}: expected at least {hours:g} h, found {total[-1] / 3600:.2f} h"
-        )
-    count = int(np.searchsorted(total, 3600 * hours)) + 1
-    return [utt_ids[place] for place in order[:count]]

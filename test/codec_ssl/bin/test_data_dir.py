@@ -54,9 +54,16 @@ def test_subset(data, monkeypatch, tmp_path):
     assert utt_ids("--utt-list", tmp_path / "list", data, out) == ["a-1", "b-2"]
     (tmp_path / "list").write_text("b\n")
     assert utt_ids("--spk-list", tmp_path / "list", data, out) == ["b-0", "b-1", "b-2"]
+    # Files of 1/80 s: three are the first whole number above 2.5 of them.
+    hours = ("--hours", 2.5 / 80 / 3600)
+    drawn = utt_ids(*hours, data, out)
+    assert len(drawn) == 3 and drawn == utt_ids(*hours, "--seed", 0, data, out)
+    assert any(utt_ids(*hours, "--seed", seed, data, out) != drawn for seed in range(1, 6))
+    with pytest.raises(DataError, match=r"expected at least 1 h, found 0\.00 h"):
+        utt_ids("--hours", 1, data, out)
     with pytest.raises(DataError, match="found none"):
         utt_ids(data, out)
-    with pytest.raises(DataError, match="found both"):
+    with pytest.raises(DataError, match="found 3 as well"):
         utt_ids("--spk-list", tmp_path / "list", data, 3, out)
 
 

@@ -1,13 +1,12 @@
-"""The command line of the extraction."""
-
-import sys
+"""The command lines around a codec: codes of audio, audio of codes, codes compared."""
 
 import numpy as np
 import pytest
 import soundfile
 
-from codec_ssl.bin import extract_codes
+from codec_ssl.bin import compare_codes, decode_codes, extract_codes
 from codec_ssl.data.data_dir import DataDir
+from codec_ssl.report.results import read_results
 from codec_ssl.tokens.store import TokenStore
 
 
@@ -39,21 +38,38 @@ def arguments(tmp_path):
     ]
 
 
-def call(monkeypatch, *arguments):
-    monkeypatch.setattr(sys, "argv", ["extract_codes", *arguments])
-    extract_codes.main()
-
-
-def test_jobs_then_finalize(monkeypatch, arguments, tmp_path):
+def test_jobs_then_finalize(call, arguments, tmp_path):
     for job in ("1", "2"):
-        call(monkeypatch, *arguments, "--job", job, "--num_jobs", "2")
+        call(extract_codes, *arguments, "--job", job, "--num_jobs", "2")
     assert not (tmp_path / "store" / "meta.json").exists()
-    call(monkeypatch, *arguments, "--finalize", "true")
+    call(extract_codes, *arguments, "--finalize", "true")
     store = TokenStore(tmp_path / "store")
     assert len(store.utt_ids) == 4
     assert store["utt3"].shape == (7, 3)
 
 
-def test_one_command_does_it_all(monkeypatch, arguments, tmp_path):
-    call(monkeypatch, *arguments, "--finalize", "true", "--batch_seconds", "10")
+def test_one_command_does_it_all(call, arguments, tmp_path):
+    call(extract_codes, *arguments, "--finalize", "true", "--batch_seconds", "10")
     assert TokenStore(tmp_path / "store").meta.num_utterances == 4
+
+
+def test_codes_decoded_and_coded_again_are_compared(call, arguments, tmp_path, capsys):
+    codec, data, store, again = (tmp_path / n for n in ("codec.pth", "data", "store", "again"))
+    call(extract_codes, *arguments, "--finalize", "true")
+    decode = ["--codec", codec, "--store", store, "--data_dir", data, "--out", tmp_path / "out"]
+    for job in (1, 2):
+        call(decode_codes, *decode, "--job", job, "--num_jobs", 2)
+    call(decode_codes, *decode, "--num_jobs", 2, "--finalize", "true")
+    made = DataDir(tmp_path / "out")
+    assert soundfile.info(made.wav_scp["utt3"]).frames == 2003
+    recode = ["--codec", codec, "--data_dir", made.path, "--store", again]
+    call(extract_codes, *recode, "--finalize", "true")
+    told = ["--set", "test", "--exp", "exp/codec", "--out", tmp_path / "score"]
+    call(compare_codes, "--store", store, "--other", again, *told)
+    results = read_results(tmp_path / "score" / "results.json").results
+    whole, *parts = [result.value for result in results]
+    assert 0 <= whole <= 1 and whole == pytest.approx(np.mean(parts))
+    assert [result.scored.get("codebook") for result in results] == [None, 1, 2, 3]
+    assert results[0].metric == "reencode_agreement" and results[0].scored["set"] == "test"
+    assert results[0].interval[0] <= whole <= results[0].interval[1]
+    assert f"{100 * whole:.1f} % of the codes stay the same" in capsys.readouterr().out

@@ -1,3 +1,5 @@
+from pathlib import Path
+
 import numpy as np
 import pytest
 import soundfile
@@ -91,3 +93,23 @@ def test_phones_of_textgrids_become_a_ctm(folder, monkeypatch, capsys):
     (folder / "grids" / f"{utt}.TextGrid").write_text(text)
     with pytest.raises(CodecSSLError, match="found another before it"):
         call(monkeypatch, "phones", "--data_dir", data_dir.path, "--textgrids", folder / "grids")
+
+
+def test_readers_of_corpora_get_their_options(monkeypatch, tmp_path):
+    wanted = {}
+
+    def note(name):
+        return lambda *values: wanted.setdefault(name, values) and []
+
+    for name, module in (("audioset", "audioset"), ("css10", "css10"), ("ljspeech", "ljspeech")):
+        monkeypatch.setattr(f"codec_ssl.data.corpora.{module}.prepare", note(name))
+    common = ("--corpus_dir", "c", "--out_dir", "o")
+    call(monkeypatch, "audioset", *common, "--parts", "eval", "--hours", 2, "--seed", 3)
+    call(monkeypatch, "css10", *common, "--languages", "german", "spanish")
+    call(monkeypatch, "ljspeech", *common, "--num_eval", 7)
+    c, o = Path("c"), Path("o")
+    assert wanted == {
+        "audioset": (c, o, ["eval"], 2.0, 3),
+        "css10": (c, o, ["german", "spanish"], 250),
+        "ljspeech": (c, o, 7),
+    }

@@ -1,7 +1,9 @@
 """Promises of the codec task: ESPnet's codec training, resumed exactly."""
 
+import json
 import os
 import signal
+import socket
 from pathlib import Path
 
 import numpy as np
@@ -163,6 +165,107 @@ def test_weights_are_those_that_espnet_reads(tmp_path, task, data):
     assert yaml.safe_load((tmp_path / "config.yaml").read_text())["codec"] == "soundstream"
 
 
+DISCRIMINATORS = {
+    "soundstream": None,
+    "encodec": """{msstft_discriminator_params: {filters: 2, n_ffts: [64], hop_lengths: [16],
+        win_lengths: [64]}}""",
+    "dac": """{msmpmb_discriminator_params: {rates: [], sample_rate: 1000, fft_sizes: [64],
+        periods: [2], period_discriminator_params: {in_channels: 1, out_channels: 1,
+        kernel_sizes: [5, 3], channels: 2, downsample_scales: [3, 1], max_downsample_channels: 4,
+        bias: true, nonlinear_activation: LeakyReLU, nonlinear_activation_params: {},
+        use_weight_norm: true, use_spectral_norm: false}, band_discriminator_params:
+        {hop_factor: 0.25, sample_rate: 1000, bands: [[0.0, 0.5], [0.5, 1.0]], channel: 2}}}""",
+}
+
+
+@pytest.mark.parametrize(
+    ("kind", "width"),
+    [
+        ("soundstream", 8),
+        pytest.param("encodec", 8, marks=SLOW),
+        pytest.param("dac", 4, marks=SLOW),
+    ],
+)
+def test_a_codec_of_any_kind_and_width_is_one_for_every_recipe(tmp_path, task, data, kind, width):
+    from codec_ssl.codecs.base import load_codec
+
+    options = [
+        f"generator_params.codebook_dim={width}",
+        "generator_params.quantizer_kmeans_iters=2",
+    ]
+    if (discriminator := DISCRIMINATORS[kind]) is not None:
+        options.append(f"discriminator_params={discriminator}")
+    if kind == "dac":
+        options.append("generator_params.encdec_activation=Snake")
+        options.append("generator_params.encdec_activation_params={}")
+    more = [word for option in options for word in ("--codec_conf", option)]
+    task.main(cmd=command(data, tmp_path, "--max_epoch", "1", "--codec", kind, *more))
+    codec = load_codec(tmp_path)
+    assert (codec.num_codebooks, codec.codebook_size, codec.latent_dim) == (2, 8, 8)
+    assert any("project" in name for name in codec.state_dict()) == (width != 8)
+    model, _ = task.build_model_from_file(tmp_path / "config.yaml", tmp_path / "latest.pth")
+    wav = torch.randn(1, 500, generator=torch.Generator().manual_seed(0))
+    theirs = model.eval().encode(wav)
+    assert torch.equal(codec.encode(wav)[0], theirs.permute(1, 2, 0))
+
+
+def test_usage_of_the_codebooks_is_reported_and_a_collapse_stops_the_run(tmp_path, task, data):
+    task.main(cmd=command(data, tmp_path, "--codec_init", "scaled"))
+    for epoch in json.loads((tmp_path / "history.json").read_text()):
+        for phase in ("train", "valid"):
+            assert 1 / 8 <= epoch[phase]["code_usage"] <= 1
+    stopping = command(data, tmp_path / "b", "--alarm_conf", "code_usage=[1.1, 2]")
+    with pytest.raises(TrainingError, match=r"code_usage was under 1\.1 in 2 epochs"):
+        task.main(cmd=stopping)
+
+
+def test_an_epoch_has_the_steps_that_were_asked_for(tmp_path, task, data):
+    task.main(cmd=command(data, tmp_path, "--steps_per_epoch", "7", "--num_iters_per_epoch", "1"))
+    assert steps_an_epoch(tmp_path) == 7
+
+
+def test_an_unknown_initialisation_is_named(tmp_path, task, data):
+    (tmp_path / "odd.yaml").write_text(CONFIG + "codec_init: xavier\n")
+    cmd = command(data, tmp_path)
+    cmd[1] = str(tmp_path / "odd.yaml")
+    with pytest.raises(ConfigError, match=r"codec_init is one of.*scaled.*'xavier'"):
+        task.main(cmd=cmd)
+
+
+@SLOW
+@pytest.mark.parametrize("first", ["generator", "discriminator"])
+def test_two_processes_hold_the_same_codec(tmp_path, task, data, in_parallel, first):
+    with socket.socket() as free:
+        free.bind(("localhost", 0))
+        port = free.getsockname()[1]
+
+    def rank(number: int):
+        dist = f"""--dist_rank {number} --dist_world_size 2 --dist_master_addr localhost
+            --dist_master_port {port} --dist_backend gloo --multiprocessing_distributed false
+            --num_workers 0 --generator_first {str(first == "generator").lower()}
+            --codec_conf cache_generator_outputs=true"""
+
+        def train():
+            step = task.trainer.validate_one_epoch.__func__
+
+            def validate(cls, model, **kwargs):
+                # Before validation, whose first step would send rank 0's codebooks to all.
+                torch.save(model.module.state_dict(), tmp_path / f"rank{number}.pth")
+                step(cls, model=model, **kwargs)
+
+            task.trainer.validate_one_epoch = classmethod(validate)
+            task.main(cmd=command(data, tmp_path / "exp", *dist.split()))
+
+        return train
+
+    assert in_parallel(rank(0), rank(1)) == [0, 0]
+    states = [torch.load(tmp_path / f"rank{n}.pth", weights_only=True) for n in (0, 1)]
+    torch.testing.assert_close(states[0], states[1], rtol=0, atol=0)
+    assert all(
+        states[0][f"codec.generator.quantizer.vq.layers.{n}._codebook.inited"] for n in (0, 1)
+    )
+
+
 def test_samples_per_second_are_logged(tmp_path, task, data, caplog):
     caplog.set_level("INFO")
     task.main(cmd=command(data, tmp_path, "--max_epoch", "1"))
@@ -173,6 +276,19 @@ def test_skipping_with_several_processes_is_refused(tmp_path, task, data):
     args = task.get_parser().parse_args(command(data, tmp_path, "--skip_discriminator_prob", "0.5"))
     args.distributed = True
     with pytest.raises(ConfigError, match="skip_discriminator_prob must be 0"):
+        task.check_options(args)
+
+
+def test_audio_at_another_rate_than_the_codecs_is_refused(tmp_path, task, data):
+    wrong = command(data, tmp_path, "--codec_conf", "sampling_rate=2000")
+    with pytest.raises(ConfigError, match=r"audio_2000 for a codec of 2000 Hz.*found audio_1000"):
+        task.main(cmd=wrong)
+
+
+def test_unused_parameters_belong_to_several_processes(tmp_path, task, data):
+    args = task.get_parser().parse_args(command(data, tmp_path, "--unused_parameters", "false"))
+    args.distributed = True
+    with pytest.raises(ConfigError, match="unused_parameters must be true"):
         task.check_options(args)
 
 

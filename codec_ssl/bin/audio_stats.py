@@ -1,0 +1,81 @@
+"""What a data dir holds: hours by language (or any label), and lengths for trainings.
+
+    python -m codec_ssl.bin.audio_stats --data_dir data/train --sample_rate 16000 \\
+        --out exp/stats/train
+
+Only headers are read. OUT gets ``num_samples`` (a shape file without the utterances that cannot be
+used), ``bad_audio.tsv`` and ``results.json``.
+"""
+
+import argparse
+import logging
+import time
+from pathlib import Path
+
+from codec_ssl.bin.cli import run
+from codec_ssl.data.data_dir import DataDir
+from codec_ssl.data.statistics import measure
+from codec_ssl.data.tables import write_table
+from codec_ssl.errors import DataError
+from codec_ssl.report.render import render
+from codec_ssl.report.results import FILE_NAME, Result, write_results
+
+SHAPES = "num_samples"
+_logger = logging.getLogger(__name__)
+
+
+def get_parser() -> argparse.ArgumentParser:
+    """The command line."""
+    parser = argparse.ArgumentParser(description=__doc__.split("\n")[0])
+    add = parser.add_argument
+    add("--data_dir", type=Path, required=True)
+    add("--sample_rate", type=int, required=True, help="the codec's, in Hz")
+    add("--by", default="lang", help="label whose groups are counted, where utt2<label> is there")
+    add("--max_bad_rate", type=float, default=0.01, help="more unusable utterances are an error")
+    add("--num_threads", type=int, default=4, help="files opened at a time")
+    add("--recipe", default="", help="recipe's path in the repository, recorded")
+    add("--out", type=Path, required=True, help="folder to write")
+    return parser
+
+
+def main() -> None:
+    """Parse, measure, write, and print the table."""
+    begin = time.perf_counter()
+    args = get_parser().parse_args()
+    data_dir = DataDir(args.data_dir)
+    found = measure(data_dir, args.num_threads)
+    args.out.mkdir(parents=True, exist_ok=True)
+    found.bad.write(args.out / "bad_audio.tsv")
+    found.bad.check_rate(len(data_dir), args.max_bad_rate)
+    if not found.seconds:
+        raise DataError(f"{args.data_dir}: expected audio, found none", stage="data")
+    shapes = found.num_samples(args.sample_rate)
+    write_table(args.out / SHAPES, {utt: str(samples) for utt, samples in shapes.items()})
+    labels = data_dir.labels(args.by) if args.by in data_dir.label_names else {}
+    groups = found.hours_by(labels)
+    told = {"recipe": args.recipe or None, "set": data_dir.path.absolute().name}
+    results = [Result("hours", found.hours, "hours", {**told, "utterances": len(shapes)})]
+    for group, (count, hours) in groups.items():
+        results.append(
+            Result("hours_by", hours, "hours", {**told, args.by: group, "utterances": count})
+        )
+    write_results(args.out / FILE_NAME, results, time.perf_counter() - begin)
+    rows = [
+        [group, f"{count}", f"{hours:.3f}", f"{100 * hours / found.hours:.1f}"]
+        for group, (count, hours) in groups.items()
+    ]
+    rows.append(["all", str(len(shapes)), f"{found.hours:.3f}", "100.0"])
+    title = f"{args.data_dir}: {len(found.bad)} unusable, rates {dict(found.rates)}"
+    print(render([args.by, "utterances", "hours", "%"], rows, "text", title=title), end="")
+    if len(found.bad):
+        _logger.warning(
+            "%s: %d utterances cannot be used (%s) and are left out of training, see %s",
+            args.data_dir,
+            len(found.bad),
+            found.bad.reasons(),
+            args.out / "bad_audio.tsv",
+        )
+
+
+if __name__ == "__main__":
+    run(main)

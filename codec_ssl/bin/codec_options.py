@@ -1,0 +1,31 @@
+"""Options that commands around a codec share: jobs, and where they run."""
+
+import argparse
+
+import torch
+
+from codec_ssl.bin.cli import str2bool
+
+
+def add_codec_job_options(parser: argparse.ArgumentParser, finalize: str) -> None:
+    """Add ``--job``, ``--num_jobs``, ``--finalize``, ``--device`` and ``--num_threads``.
+
+    Args:
+        parser: Gets the options.
+        finalize: What ``--finalize true`` does.
+    """
+    add = parser.add_argument
+    add("--job", type=int, default=1, help="number of this job, from 1")
+    add("--num_jobs", type=int, default=1, help="jobs that share the work")
+    add("--finalize", type=str2bool, default=False, help=finalize)
+    add("--device", default="auto", help="auto, cpu, cuda, cuda:1, ...")
+    add("--num_threads", type=int, default=1, help="threads of the codec on a CPU, in each job")
+
+
+def choose_device(name: str, job: int) -> torch.device:
+    """The device of a job: jobs take the visible GPUs in turn, unless one is named."""
+    if name not in {"auto", "cuda"}:
+        return torch.device(name)
+    if torch.cuda.is_available():
+        return torch.device("cuda", (job - 1) % torch.cuda.device_count())
+    return torch.device("cpu" if name == "auto" else name)

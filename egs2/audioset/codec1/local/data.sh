@@ -1,0 +1,1 @@
+../../../mls/codec1/local/data.sh
