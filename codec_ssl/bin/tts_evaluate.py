@@ -11,24 +11,13 @@ import argparse
 import time
 from pathlib import Path
 
-import numpy as np
-
 from codec_ssl.bin import cli
-from codec_ssl.data.alignment import PAUSE
 from codec_ssl.data.tables import write_atomic
 from codec_ssl.errors import CheckpointError
 from codec_ssl.evaluation import tts as scores
 from codec_ssl.report.render import render
 from codec_ssl.report.results import FILE_NAME, Result, write_results
-from codec_ssl.report.tts import (
-    ACCURACY,
-    BY_STREAM,
-    Contour,
-    draw_durations,
-    draw_pitch,
-    table,
-)
-from codec_ssl.tts.durations import FrameGrid
+from codec_ssl.report.tts import draw_durations, draw_pitch, table
 from codec_ssl.tts.experiment import Experiment, load_experiment
 from codec_ssl.tts.frames import Frames, open_frames
 from codec_ssl.tts.phone_store import PhoneStore
@@ -77,15 +66,17 @@ def main() -> None:
     }
     results = [
         Result(metric, score.value, score.unit, {**told, **more}, score.interval)
-        for metric, score, more in _scores(compared, frames)
-        if score is not None
+        for metric, score, more in scores.all_scores(compared, frames)
     ]
     args.out.mkdir(parents=True, exist_ok=True)
     rows = table(results)
     text = render(rows[0], rows[1:], "text")
     write_atomic(args.out / "scores.txt", text)
     print(text, end="")
-    _draw(compared, experiment.facts.grid, args.out, args.num_shown)
+    draw_durations(*scores.milliseconds(compared, frames.grid), args.out / "durations.png")
+    contours = scores.contours(compared, frames.grid, args.num_shown)
+    if contours:
+        draw_pitch(contours, args.out / "pitch.png")
     write_results(args.out / FILE_NAME, results, time.perf_counter() - begin)
 
 
@@ -102,49 +93,6 @@ def check_frames(experiment: Experiment, phones: PhoneStore, frames: Frames) -> 
                 f"{path}: expected frames of {expected}, with which {experiment.path} was "
                 f"trained, found {found}"
             )
-
-
-def _scores(
-    compared: list[scores.Compared], frames: Frames
-) -> list[tuple[str, scores.Score | None, dict[str, int]]]:
-    is_codes = frames.mel is None
-    by_stream = scores.frame_scores(compared, is_codes)
-    found: list[tuple[str, scores.Score | None, dict[str, int]]] = [
-        (ACCURACY, scores.overall(compared), {}) if is_codes else ("mel_l1", by_stream[0], {}),
-        ("duration_error", scores.duration_error(compared, frames.grid.frame_rate), {}),
-        ("length_ratio", scores.length_ratio(compared), {}),
-        ("pitch_correlation", scores.pitch_correlation(compared), {}),
-        ("pitch_error", scores.pitch_error(compared), {}),
-    ]
-    if is_codes:
-        streams = enumerate(by_stream, start=1)
-        found += [(BY_STREAM, score, {"stream": number}) for number, score in streams]
-    return found
-
-
-def _draw(compared: list[scores.Compared], grid: FrameGrid, out: Path, num_shown: int) -> None:
-    scale = 1000 / grid.frame_rate
-    reference = np.concatenate([each.reference.durations for each in compared]) * scale
-    predicted = np.concatenate([each.spoken.predicted for each in compared]) * scale
-    symbols = [symbol for each in compared for symbol in each.reference.symbols]
-    draw_durations(reference, predicted, np.array(symbols) == PAUSE, out / "durations.png")
-    voiced = [each for each in compared if each.voiced.sum() > 1]
-    longest = sorted(voiced, key=lambda each: (-len(each.reference.symbols), each.utt_id))
-    contours = [_contour(each, grid) for each in longest[:num_shown]]
-    if contours:
-        draw_pitch(contours, out / "pitch.png")
-
-
-def _contour(each: scores.Compared, grid: FrameGrid) -> Contour:
-    ends = np.cumsum(each.reference.durations) / grid.frame_rate
-    return Contour(
-        title=each.utt_id,
-        seconds=grid.centres(len(each.reference.f0)),
-        f0=each.reference.f0,
-        borders=np.concatenate([[0.0], ends]),
-        reference=np.where(each.voiced, np.exp(each.reference.pitch), np.nan),
-        predicted=np.where(each.voiced, each.spoken.pitch, np.nan),
-    )
 
 
 if __name__ == "__main__":

@@ -11,9 +11,11 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from codec_ssl.data.alignment import PAUSE
 from codec_ssl.errors import DataError
 from codec_ssl.evaluation.bootstrap import ratio_interval
-from codec_ssl.tts.durations import phone_means
+from codec_ssl.report.tts import ACCURACY, BY_STREAM, Contour
+from codec_ssl.tts.durations import FrameGrid, phone_means
 from codec_ssl.tts.frames import Frames
 from codec_ssl.tts.phone_store import PhoneRow, PhoneStore
 from codec_ssl.tts.synthesizer import Line, Spoken
@@ -148,6 +150,44 @@ def pitch_error(compared: Sequence[Compared]) -> Score | None:
     return _ratio(np.array(cents), counts, "cents") if counts.any() else None
 
 
+def all_scores(
+    compared: Sequence[Compared], frames: Frames
+) -> list[tuple[str, Score, dict[str, int]]]:
+    """Every figure that there is: its metric, its score, and what more was scored."""
+    is_codes = frames.mel is None
+    by_stream = frame_scores(compared, is_codes)
+    found: dict[str, Score | None] = {"mel_l1": by_stream[0]}
+    if is_codes:
+        found = {ACCURACY: overall(compared)}
+    found["duration_error"] = duration_error(compared, frames.grid.frame_rate)
+    found["length_ratio"] = length_ratio(compared)
+    found["pitch_correlation"] = pitch_correlation(compared)
+    found["pitch_error"] = pitch_error(compared)
+    rows = [(metric, score, {}) for metric, score in found.items() if score is not None]
+    if is_codes:
+        streams = enumerate(by_stream, start=1)
+        rows += [(BY_STREAM, score, {"stream": number}) for number, score in streams]
+    return rows
+
+
+def milliseconds(
+    compared: Sequence[Compared], grid: FrameGrid
+) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """Reference and predicted durations of all phones ``(n,)``, and which are pauses."""
+    scale = 1000 / grid.frame_rate
+    reference = np.concatenate([each.reference.durations for each in compared])
+    predicted = np.concatenate([each.spoken.predicted for each in compared])
+    symbols = [symbol for each in compared for symbol in each.reference.symbols]
+    return reference * scale, predicted * scale, np.array(symbols) == PAUSE
+
+
+def contours(compared: Sequence[Compared], grid: FrameGrid, count: int) -> list[Contour]:
+    """Pitch of the longest utterances that have some."""
+    voiced = [each for each in compared if each.voiced.sum() > 1]
+    longest = sorted(voiced, key=lambda each: (-len(each.reference.symbols), each.utt_id))
+    return [_contour(each, grid) for each in longest[:count]]
+
+
 def usable_ids(phones: PhoneStore, frames: Frames) -> list[str]:
     """Utterances that have both phones and frames.
 
@@ -158,6 +198,18 @@ def usable_ids(phones: PhoneStore, frames: Frames) -> list[str]:
     if not found:
         raise DataError(f"{phones.path}: has no utterance of {frames.path}", stage="phones")
     return found
+
+
+def _contour(each: Compared, grid: FrameGrid) -> Contour:
+    ends = np.cumsum(each.reference.durations) / grid.frame_rate
+    return Contour(
+        title=each.utt_id,
+        seconds=grid.centres(len(each.reference.f0)),
+        f0=each.reference.f0,
+        borders=np.concatenate([[0.0], ends]),
+        reference=np.where(each.voiced, np.exp(each.reference.pitch), np.nan),
+        predicted=np.where(each.voiced, each.spoken.pitch, np.nan),
+    )
 
 
 def _ratio(parts: np.ndarray, wholes: np.ndarray, unit: str) -> Score:

@@ -15,6 +15,21 @@ KINDS = ("text", "phones")
 # Neither changes what is said, only how: the ones that prepare_data align uses.
 _RATE, _PITCH = 150, 50
 _logger = logging.getLogger(__name__)
+# What corpora call languages, and espeak-ng its voices.
+_VOICES = {
+    "dutch": "nl",
+    "english": "en",
+    "finnish": "fi",
+    "french": "fr",
+    "german": "de",
+    "greek": "el",
+    "hungarian": "hu",
+    "italian": "it",
+    "polish": "pl",
+    "portuguese": "pt",
+    "russian": "ru",
+    "spanish": "es",
+}
 _WORD_OR_MARK = re.compile(r"[\w'’-]+|[.,;:!?…]")
 _PROBABILITY = re.compile(r"\d+(\.\d+)?([eE]-?\d+)?")
 
@@ -27,7 +42,7 @@ def espeak_phones(texts: Mapping[str, str], languages: Mapping[str, str]) -> dic
 
     Args:
         texts: Texts by utterance.
-        languages: Voice of each utterance, such as ``en`` or ``de``.
+        languages: Language of each utterance: ``german``, or a voice such as ``de``.
 
     Returns:
         Symbols by utterance.
@@ -38,8 +53,9 @@ def espeak_phones(texts: Mapping[str, str], languages: Mapping[str, str]) -> dic
     for utt_id, text in texts.items():
         if not any(map(str.isalnum, text)):
             raise DataError(f"utterance {utt_id}: expected a text to speak, found {text!r}")
+    voices = {utt_id: _VOICES.get(name, name) for utt_id, name in languages.items()}
     requests = [
-        Request(text.lower(), languages[utt_id], _RATE, _PITCH) for utt_id, text in texts.items()
+        Request(text.lower(), voices[utt_id], _RATE, _PITCH) for utt_id, text in texts.items()
     ]
     found = {}
     for utt_id, speech in zip(texts, synthesize(requests), strict=True):

@@ -87,7 +87,10 @@ class CodecVoice(Voice):
 
 
 class GriffinLim(Voice):
-    """ESPnet's Griffin-Lim: needs no weights, and sounds like it.
+    """Griffin-Lim: needs no weights, and sounds like it.
+
+    ESPnet's inverse of the mel bands, then librosa's algorithm, which ESPnet calls without a seed:
+    the same text would sound a little different every time.
 
     Args:
         conf: How the spectra were made.
@@ -95,31 +98,32 @@ class GriffinLim(Voice):
     """
 
     def __init__(self, conf: MelConf, iterations: int = GRIFFIN_LIM_ITERATIONS) -> None:
-        from espnet2.utils.griffin_lim import Spectrogram2Waveform  # librosa: seconds to import
-
         self.name = f"Griffin-Lim, {iterations} iterations"
         self.sample_rate = conf.sample_rate
-        self._invert = Spectrogram2Waveform(
-            n_fft=conf.n_fft,
-            n_shift=conf.hop_length,
-            fs=conf.sample_rate,
-            n_mels=conf.n_mels,
-            fmin=conf.fmin,
-            fmax=conf.fmax,
-            griffin_lim_iters=iterations,
-        )
+        self._conf, self._iterations = conf, iterations
 
     def speak(self, frames: Sequence[np.ndarray]) -> list[np.ndarray]:
-        """See ``Voice.speak``; the first phases of every utterance are the same."""
+        """See ``Voice.speak``."""
         return [self._one(spectrum) for spectrum in frames]
 
     def _one(self, spectrum: np.ndarray) -> np.ndarray:
-        state = np.random.get_state()
-        np.random.seed(0)  # librosa draws the first phases from numpy's global state
-        try:
-            return self._invert(torch.from_numpy(spectrum)).numpy().astype(np.float32)
-        finally:
-            np.random.set_state(state)
+        import librosa  # it takes seconds to import
+        from espnet2.utils.griffin_lim import logmel2linear
+
+        conf = self._conf
+        bands = {
+            "fs": conf.sample_rate,
+            "n_mels": conf.n_mels,
+            "fmin": conf.fmin,
+            "fmax": conf.fmax,
+        }
+        linear = logmel2linear(spectrum, n_fft=conf.n_fft, **bands)
+        shape = {"n_fft": conf.n_fft, "hop_length": conf.hop_length}
+        # The transform mirrors the signal at its ends: one frame alone is not enough for that.
+        wav = librosa.griffinlim(
+            linear.T, n_iter=self._iterations, center=len(linear) > 1, random_state=0, **shape
+        )
+        return wav.astype(np.float32)
 
 
 class NeuralVocoder(Voice):
