@@ -44,6 +44,7 @@ setup(
         "matplotlib>=3.9",
         "numpy>=2.0",
         "polars>=1.30",
+        "pyworld>=0.3.5",
         "pyyaml>=6.0",
         "safetensors>=0.5",
         "scikit-learn>=1.5",

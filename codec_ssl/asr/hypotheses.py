@@ -23,8 +23,9 @@ from tqdm import tqdm
 
 from codec_ssl.asr.recognizer import Experiment, Transcript
 from codec_ssl.asr.speech import Speech, describe, record_speech
+from codec_ssl.data.parts import PartFolder
 from codec_ssl.data.tables import numbered_lines, write_atomic, write_table
-from codec_ssl.errors import ConfigError, DataError
+from codec_ssl.errors import DataError
 from codec_ssl.tokens.store import TokenStore
 
 META_NAME, TEXT_NAME, SCORE_NAME = "decode.json", "text", "utt2score"
@@ -34,7 +35,7 @@ _logger = logging.getLogger(__name__)
 Recognize = Callable[[Mapping[str, np.ndarray]], Iterable[tuple[str, Transcript]]]
 
 
-class HypothesisFolder:
+class HypothesisFolder(PartFolder):
     """Folder that a set is decoded into.
 
     Args:
@@ -54,48 +55,26 @@ class HypothesisFolder:
         meta: Mapping[str, Any],
         part_utterances: int = PART_UTTERANCES,
     ) -> None:
-        self.path = Path(path)
         self._speech = speech
         # Long ones last: what a job waits for at its end is then many at once, not few.
         order = sorted(zip(speech.lengths.tolist(), speech.utt_ids, strict=True))
-        self._utt_ids = [utt_id for _, utt_id in order]
-        self._part_utterances = part_utterances
-        plan = {**meta, "utterances": len(order), "part_utterances": part_utterances}
-        text = json.dumps(plan, indent=1, sort_keys=True, ensure_ascii=False) + "\n"
-        self.path.mkdir(parents=True, exist_ok=True)
-        there = self.path / META_NAME
-        if there.exists() and there.read_text(encoding="utf-8") != text:
-            raise DataError(
-                f"{self.path}: expected an empty folder or hypotheses of the same model, data and "
-                "options, found others: delete it, or choose another",
-                _STAGE,
-            )
-        write_atomic(there, text)
-
-    @property
-    def num_parts(self) -> int:
-        """Parts of the plan."""
-        return -(-len(self._utt_ids) // self._part_utterances)
-
-    def pending(self, job: int = 1, num_jobs: int = 1) -> list[int]:
-        """Parts of a job that are missing.
-
-        Raises:
-            ConfigError: If there is no such job.
-        """
-        if not 1 <= job <= num_jobs:
-            raise ConfigError(f"expected a job from 1 to {num_jobs}, found {job}")
-        mine = range(job - 1, self.num_parts, num_jobs)
-        return [part for part in mine if not self._part(part).exists()]
+        super().__init__(
+            path,
+            [utt_id for _, utt_id in order],
+            meta,
+            part_utterances,
+            name=META_NAME,
+            suffix=".tsv",
+            stage=_STAGE,
+        )
 
     def write_part(self, part: int, recognize: Recognize) -> None:
         """Decode a part and write it, whole or not at all."""
-        first = part * self._part_utterances
-        utt_ids = self._utt_ids[first : first + self._part_utterances]
+        utt_ids = self.members(part)
         begin = time.perf_counter()
         found = dict(recognize({utt_id: self._speech[utt_id] for utt_id in utt_ids}))
         lines = (f"{u}\t{t.score:.4f}\t{int(t.cut)}\t{t.text}\n" for u, t in found.items())
-        write_atomic(self._part(part), "".join(lines))
+        write_atomic(self.file(part), "".join(lines))
         rate = len(utt_ids) / (time.perf_counter() - begin)
         _logger.info("part %d of %d: %.1f utterances a second", part + 1, self.num_parts, rate)
 
@@ -108,18 +87,11 @@ class HypothesisFolder:
         Raises:
             DataError: A part is missing.
         """
-        missing = self.pending()
-        if missing:
-            raise DataError(
-                f"{self.path}: expected {self.num_parts} parts, found {len(missing)} missing, the "
-                f"first {self._part(missing[0]).name}",
-                _STAGE,
-            )
-        rows = [row for part in range(self.num_parts) for row in _read_part(self._part(part))]
+        rows = [row for file in self.complete() for row in _read_part(file)]
         hypotheses = {utt_id: text for utt_id, _, _, text in rows}
-        if hypotheses.keys() != set(self._utt_ids):
+        if hypotheses.keys() != set(self.utt_ids):
             raise DataError(
-                f"{self.path}: expected hypotheses of {len(self._utt_ids)} utterances, found "
+                f"{self.path}: expected hypotheses of {len(self.utt_ids)} utterances, found "
                 f"{len(hypotheses)}: delete the folder",
                 _STAGE,
             )
@@ -129,9 +101,6 @@ class HypothesisFolder:
         write_table(self.path / SCORE_NAME, {utt_id: score for utt_id, score, _, _ in rows})
         write_table(self.path / TEXT_NAME, hypotheses)
         return hypotheses
-
-    def _part(self, part: int) -> Path:
-        return self.path / f"part-{part:05d}.tsv"
 
 
 def decode_set(

@@ -12,8 +12,9 @@ import numpy as np
 from codec_ssl.data.tables import numbered_lines, write_atomic
 from codec_ssl.errors import DataError
 
+PAUSE = "sil"
 # What aligners call a pause.
-_PAUSES = ("", "sil", "sp", "<eps>")
+_PAUSES = ("", PAUSE, "sp", "<eps>")
 
 
 class Segment(NamedTuple):
@@ -126,10 +127,15 @@ def read_textgrids(
     return alignments
 
 
+def is_pause(label: str) -> bool:
+    """Whether a label is what an aligner calls a pause."""
+    return label.strip().lower() in _PAUSES
+
+
 def _phone(label: str, stress: bool) -> str:
+    if is_pause(label):
+        return PAUSE
     label = label.strip()
-    if label.lower() in _PAUSES:
-        return "sil"
     return label if stress else label.rstrip("012")
 
 

@@ -6,7 +6,6 @@ and sentences are not, so speaker, keyword and phone probes all work. Determinis
 and seed give the same bytes.
 """
 
-import io
 import logging
 import re
 import zlib
@@ -15,17 +14,16 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
-import soundfile
 import soxr
 
-from codec_ssl.data.alignment import Segment
+from codec_ssl.data.alignment import PAUSE, Segment
 from codec_ssl.data.data_dir import DataDir
 from codec_ssl.data.espeak import Request, Speech, synthesize
 from codec_ssl.data.mini_text import KEYWORDS, LANGUAGES, sentence
+from codec_ssl.data.wav_file import write_wav
 from codec_ssl.errors import DataError
 
 SAMPLE_RATE = 16000
-PAUSE = "sil"
 _NOISE_DB = -35.0
 _PEAK = 0.6
 # Marks of stress, length, syllabicity and transition say how a phone is spoken, not which it is.
@@ -141,7 +139,7 @@ def make(out_dir: str | Path, size: str = "ci", seed: int = 0) -> list[DataDir]:
     said = synthesize([utterance.request for utterance in utterances])
     for utterance, speech in zip(utterances, said, strict=True):
         wav = _recorded(speech, utterance, seed)
-        _save(_wav_path(out_dir, utterance), wav)
+        write_wav(_wav_path(out_dir, utterance), wav, SAMPLE_RATE)
         phones[utterance.utt_id] = phone_segments(speech, len(wav) / SAMPLE_RATE)
         seconds += len(wav) / SAMPLE_RATE
     _logger.info("%d utterances, %.1f minutes in %s", len(utterances), seconds / 60, out_dir)
@@ -210,13 +208,6 @@ def _planned(
 
 def _wav_path(out_dir: Path, utterance: Utterance) -> Path:
     return out_dir / "wav" / utterance.split / f"{utterance.utt_id}.wav"
-
-
-def _save(path: Path, wav: np.ndarray) -> None:
-    path.parent.mkdir(parents=True, exist_ok=True)
-    content = io.BytesIO()  # libsndfile would flush each small file to the disk and wait for it
-    soundfile.write(content, wav, SAMPLE_RATE, format="WAV", subtype="PCM_16")
-    path.write_bytes(content.getvalue())
 
 
 def _recorded(speech: Speech, utterance: Utterance, seed: int) -> np.ndarray:

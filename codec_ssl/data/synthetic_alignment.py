@@ -10,11 +10,11 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from codec_ssl.data.alignment import Segment
+from codec_ssl.data.alignment import PAUSE, Segment
 from codec_ssl.data.audio import BadAudio, read_audio
 from codec_ssl.data.data_dir import DataDir
 from codec_ssl.data.espeak import Request, Speech, synthesize
-from codec_ssl.data.mini_corpus import PAUSE, phone_segments
+from codec_ssl.data.mini_corpus import phone_segments
 from codec_ssl.errors import DataError
 
 SAMPLE_RATE = 16000

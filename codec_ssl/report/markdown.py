@@ -1,13 +1,14 @@
 """``REPORT.md``: what a recipe's run found, with its pictures, for a reader."""
 
 import json
+import os
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
 from codec_ssl.data.tables import write_atomic
 from codec_ssl.errors import DataError
-from codec_ssl.report import plots, tokenizers, tradeoff
+from codec_ssl.report import plots, tokenizers, tradeoff, tts
 from codec_ssl.report.layers import Curve, Point, curves, majority, metrics_of
 from codec_ssl.report.render import render
 from codec_ssl.report.results import FILE_NAME, ResultFile, find_files, read_results
@@ -44,6 +45,7 @@ def write_report(
     for number, path in enumerate(result_files):
         prefix = "" if len(result_files) == 1 else f"{number + 1}_"
         sections += _results_sections(read_results(path), out_dir, prefix)
+        sections += _pictures(Path(path).parent, out_dir)
     results = [result for path in result_files for result in read_results(path).results]
     if tradeoff.draw(results, out_dir / TRADEOFF):
         sections.append(f"![PNMI, reconstruction loss and word error rate]({TRADEOFF})")
@@ -77,10 +79,15 @@ def _results_sections(file: ResultFile, out_dir: Path, prefix: str) -> list[str]
         sections.append(f"![{metric} by layer]({name})")
     for name, rows in tokenizers.tables(file.results).items():
         sections += [f"## Tokens of {name}", render(rows[0], rows[1:], "markdown")]
+    synthesis = tts.table(file.results)
+    if synthesis:
+        sections += ["## Synthesis", render(synthesis[0], synthesis[1:], "markdown")]
     plain = [
         result
         for result in file.results
-        if "layer" not in result.scored and not tokenizers.names_tokenizer(result)
+        if "layer" not in result.scored
+        and not tokenizers.names_tokenizer(result)
+        and result.metric not in tts.METRICS
     ]
     if plain:
         rows = [
@@ -91,6 +98,13 @@ def _results_sections(file: ResultFile, out_dir: Path, prefix: str) -> list[str]
     if file.notes:
         sections += ["## Notes", "\n".join(f"- {note}" for note in file.notes)]
     return [*sections, "## How it was made", _provenance(file)]
+
+
+def _pictures(folder: Path, out_dir: Path) -> list[str]:
+    """Pictures that a scoring left beside its results."""
+    found = sorted(folder.glob("*.png")) if folder.resolve() != out_dir.resolve() else []
+    paths = [os.path.relpath(path.resolve(), out_dir.resolve()) for path in found]
+    return [f"![{path.stem}]({place})" for path, place in zip(found, paths, strict=True)]
 
 
 def _summary(by_layer: Mapping[str, Sequence[Curve]]) -> str:

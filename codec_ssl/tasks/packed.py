@@ -1,4 +1,4 @@
-"""What tasks share that pack whole utterances into batches: options, and checks before training."""
+"""What tasks share that make batches of whole utterances: options, and checks before training."""
 
 import argparse
 
@@ -12,18 +12,12 @@ from codec_ssl.tasks.guarded import GuardedTask
 from codec_ssl.train.checkpoint import check_init_param
 
 
-class PackedTask(GuardedTask):
+class WholeUtteranceTask(GuardedTask):
     """Mixin for ESPnet's tasks; to be named before the task among the bases."""
 
     @classmethod
-    def add_packed_arguments(cls, group: argparse._ArgumentGroup) -> None:
-        """Add ``--compile_layers``, ``--strict_init`` and ``--data_record``."""
-        group.add_argument(
-            "--compile_layers",
-            type=str2bool,
-            default=False,
-            help="torch.compile the Transformer's layers: minutes at the start, faster on a GPU",
-        )
+    def add_recorded_arguments(cls, group: argparse._ArgumentGroup) -> None:
+        """Add ``--strict_init`` and ``--data_record``."""
         group.add_argument(
             "--strict_init",
             type=str2bool,
@@ -39,14 +33,16 @@ class PackedTask(GuardedTask):
 
     @classmethod
     def check_options(cls, args: argparse.Namespace) -> None:
-        """Refuse options that do not go with packed batches.
+        """Refuse options that do not go with such batches.
 
         Raises:
             ConfigError: Naming the option.
         """
         super().check_options(args)
         if args.iterator_type != "sequence" or args.multiple_iterator:
-            raise ConfigError("packed batches need --iterator_type sequence, one iterator")
+            raise ConfigError(
+                "batches of whole utterances need --iterator_type sequence, one iterator"
+            )
 
     @classmethod
     def check_init(cls, args: argparse.Namespace, model: nn.Module) -> None:
@@ -73,3 +69,18 @@ class PackedTask(GuardedTask):
                 f"{mode}: {count} utterances cannot be shared by {ranks} processes; every batch "
                 "needs one for each"
             )
+
+
+class PackedTask(WholeUtteranceTask):
+    """Mixin for tasks whose batches are packed, not padded; named like its base."""
+
+    @classmethod
+    def add_packed_arguments(cls, group: argparse._ArgumentGroup) -> None:
+        """Add ``--compile_layers`` to the options of the base."""
+        group.add_argument(
+            "--compile_layers",
+            type=str2bool,
+            default=False,
+            help="torch.compile the Transformer's layers: minutes at the start, faster on a GPU",
+        )
+        cls.add_recorded_arguments(group)

@@ -3,13 +3,25 @@
 import logging
 from collections.abc import Mapping
 from pathlib import Path
+from typing import Protocol
 
 from codec_ssl.data.tables import read_table, write_atomic
 from codec_ssl.errors import DataError
-from codec_ssl.features.cache import FeatureCache
 from codec_ssl.tokens.store import TokenStore
 
 _logger = logging.getLogger(__name__)
+
+
+class Utterances(Protocol):
+    """What knows its utterances: a token store, a feature cache, a phone store.
+
+    Attributes:
+        path: Where it is, for messages.
+    """
+
+    path: Path
+
+    def __contains__(self, utt_id: object) -> bool: ...
 
 
 def write_lengths(
@@ -66,7 +78,7 @@ def write_shapes(path: Path, lengths: Mapping[str, int]) -> None:
     write_atomic(path, "".join(f"{utt} {length}\n" for utt, length in sorted(lengths.items())))
 
 
-def utterances_of(table: str | Path, store: TokenStore | FeatureCache) -> list[str]:
+def utterances_of(table: str | Path, store: Utterances) -> list[str]:
     """First column of a table that names utterances of a store.
 
     Raises:

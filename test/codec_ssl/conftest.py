@@ -1,12 +1,26 @@
-"""What the tests of every training share: processes to kill, and experiments to compare."""
+"""What tests share: command lines to run, processes to kill, and experiments to compare."""
 
 import json
+import sys
 from collections.abc import Callable
 from pathlib import Path
+from types import ModuleType
 from typing import Any
 
 import pytest
 from processes import exit_code, fork
+
+
+@pytest.fixture(scope="module")
+def call() -> Callable[..., None]:
+    """Run a command line."""
+
+    def command(module: ModuleType, *options: Any) -> None:
+        with pytest.MonkeyPatch.context() as patch:
+            patch.setattr(sys, "argv", ["command", *map(str, options)])
+            module.main()
+
+    return command
 
 
 @pytest.fixture

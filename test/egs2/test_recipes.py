@@ -14,9 +14,16 @@ TEMPLATE_SCRIPTS = sorted(ROOT.glob("egs2/TEMPLATE/*/*.sh"))
 ASR_CONFIGS = sorted(ROOT.glob("egs2/*/asr2/conf/**/train*.yaml"))
 TOKENIZER_CONFIGS = sorted(ROOT.glob("egs2/*/tok1/conf/**/train*.yaml"))
 # An option of the task's own, which --help must list.
-OWN_OPTION = {"ssl1": "--codec", "tok1": "--encoder", "asr2": "--tokens", "codec1": "--metrics"}
+OWN_OPTION = {
+    "ssl1": "--codec",
+    "tok1": "--encoder",
+    "asr2": "--tokens",
+    "codec1": "--metrics",
+    "tts1": "--systems",
+}
 # audioset links to the configs of mls
 CODEC_CONFIGS = sorted({p.resolve() for p in ROOT.glob("egs2/*/codec1/conf/**/train*.yaml")})
+TTS_CONFIGS = sorted(ROOT.glob("egs2/*/tts1/conf/**/train*.yaml"))
 CODEC2VEC_CONFIGS = sorted(ROOT.glob("egs2/*/ssl1/conf/**/train_codec2vec*.yaml"))
 
 
@@ -160,6 +167,54 @@ def test_codec_config_builds_a_codec_of_the_stated_size_that_load_codec_knows(co
     theirs = {name: each.shape for name, each in codec.generator.state_dict().items()}
     assert {name: each.shape for name, each in loaded.state_dict().items()} == theirs
     assert args.codec_conf["sampling_rate"] / loaded.hop_length in (50, 75)
+
+
+@pytest.mark.parametrize("config", TTS_CONFIGS, ids=recipe_id)
+def test_tts_config_builds_its_model_with_options_that_the_training_knows(config: Path):
+    import torch
+
+    from codec_ssl.tasks.tts import TTSTask
+    from codec_ssl.tts.experiment import build_tts
+
+    args = TTSTask.get_parser().parse_args(["--config", str(config), "--output_dir", "x"])
+    one = {"mean": 0.0, "deviation": 1.0}
+    facts = {
+        "symbols": [f"p{n}" for n in range(50)],
+        "speakers": ["a", "b"] if args.speakers else [],
+        "languages": ["en"],
+        "pitch": one,
+        "energy": one,
+        "grid": {"sample_rate": 16000, "hop_length": 320, "first_centre": 160.0},
+        "sizes": [1024] * 8,
+    }
+    if args.target == "mel":
+        conf = {"sample_rate": 22050, "n_fft": 1024, "hop_length": 256, "n_mels": 80}
+        spectra = {"conf": {**conf, "fmin": 80, "fmax": 7600}, "mean": [0.0], "deviation": [1.0]}
+        facts |= {"sizes": [], "mel": spectra}
+    with torch.device("meta"):
+        model = build_tts({**vars(args), "data_record": facts})
+    count = sum(parameter.numel() for parameter in model.parameters())
+    assert args.target == config.stem.rpartition("_")[2]
+    if "mini" in config.parts:
+        return
+    # ESPnet's recipe, which the paper used; a decoder of 16.5 million and a head for each stream.
+    layer = 4 * (384 * 384 + 384) + 2 * 3 * 384 * 1536 + 1536 + 384 + 4 * 384
+    stack = 4 * layer + 2 * 384 + 1
+    conf = args.tts_conf
+    assert (conf["adim"], conf["aheads"], conf["elayers"], conf["dlayers"]) == (384, 2, 4, 4)
+    assert conf["eunits"] == conf["dunits"] == 1536
+    assert conf["positionwise_conv_kernel_size"] == 3
+    assert {v for k, v in conf.items() if k.startswith("transformer_")} == {0.2}
+    assert (args.optim, args.optim_conf["lr"], args.grad_clip) == ("adam", 1.0, 1.0)
+    assert args.scheduler_conf == {"model_size": 384, "warmup_steps": 4000}
+    assert args.max_epoch * args.num_iters_per_epoch == 100_000
+    if args.target == "codes":
+        assert conf["postnet_layers"] == 0 and args.decoder_stacks == "per_stream"
+        assert sum(p.numel() for p in model.decoder.parameters()) == 8 * stack
+        assert sum(p.numel() for p in model.head.parameters()) == 8 * (384 + 1) * 1024
+        assert count == 154_790_284
+    else:
+        assert conf["postnet_layers"] == 5
 
 
 @pytest.mark.parametrize("config", sorted(ROOT.glob("egs2/*/*/conf/**/*.yaml")), ids=recipe_id)

@@ -1,0 +1,1 @@
+"""Speech synthesis whose acoustic model predicts codec tokens."""
