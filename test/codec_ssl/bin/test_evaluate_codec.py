@@ -34,19 +34,17 @@ def root(tmp_path_factory, call):
         for codec, snr in {"good": 20, "bad": 5}.items():
             copies = {utt: noisy(wav, snr + n) for n, (utt, wav) in enumerate(wavs.items())}
             write_dir(root / "decoded" / codec / name, copies)
-            call(
-                evaluate_codec,
-                *(
-                    "--reference",
-                    root / "data" / name,
-                    "--decoded",
-                    root / "decoded" / codec / name,
-                ),
-                *("--metrics", METRICS, "--codec", codec, "--recipe", "egs2/toy/codec1"),
-                *("--config", "conf/train.yaml", "--exp", f"exp/{codec}", "--num_codebooks", 8),
-                *("--out", root / "scores" / codec / name),
-            )
+            call(evaluate_codec, *options(root, codec, name))
     return root
+
+
+def options(root, codec, name):
+    decoded = root / "decoded" / codec / name
+    return [
+        *("--reference", root / "data" / name, "--decoded", decoded, "--metrics", METRICS),
+        *("--codec", codec, "--recipe", "egs2/toy/codec1", "--config", "conf/train.yaml"),
+        *("--exp", f"exp/{codec}", "--num_codebooks", 8, "--out", root / "scores" / codec / name),
+    ]
 
 
 def test_scores_means_tables_and_reasons_are_written(root, capsys):
@@ -74,11 +72,7 @@ def test_a_second_call_scores_nothing_again(root, call, monkeypatch, capsys):
     out = root / "scores/good/dev-one"
     before = (out / "utterances.tsv").read_text()
     monkeypatch.setattr("codec_ssl.evaluation.workers.Worker.score", None)
-    call(
-        evaluate_codec,
-        *("--reference", root / "data/dev-one", "--decoded", root / "decoded/good/dev-one"),
-        *("--metrics", METRICS, "--out", out, "--codec", "good"),
-    )
+    call(evaluate_codec, *options(root, "good", "dev-one"))
     assert (out / "utterances.tsv").read_text() == before
     assert "SI-SDR, dB ↑" in capsys.readouterr().out
 
@@ -98,8 +92,8 @@ def test_wrong_options_and_too_much_bad_audio_are_errors(root, call, tmp_path):
 
 def test_codecs_are_compared_over_all_sets(root, call, capsys, tmp_path):
     capsys.readouterr()
-    options = ["--groups", "both=dev_one,other", "--systems", "good", "bad"]
-    call(best_worst, root / "scores", *options, "--out", tmp_path / "counts")
+    chosen = ["--groups", "both=dev_one,other", "--systems", "good", "bad"]
+    call(best_worst, root / "scores", *chosen, "--out", tmp_path / "counts")
     shown = capsys.readouterr().out
     lines = [line.split() for line in shown.splitlines()]
     assert ["both", "6", "/", "0", "0", "/", "6"] in lines
