@@ -92,7 +92,7 @@ def compare(
     Raises:
         DataError: If there is nothing to compare, or a system is not there.
     """
-    wanted = [result for result in results if _belongs(result, metrics)]
+    wanted = [r for r in results if names_codec(r) and (metrics is None or r.metric in metrics)]
     names = _names(wanted)
     found = list(dict.fromkeys(names[_key(result)] for result in wanted))
     missing = [system for system in systems or () if system not in found]
@@ -121,10 +121,10 @@ def compare(
     )
 
 
-def _belongs(result: Result, metrics: Sequence[str] | None) -> bool:
+def names_codec(result: Result) -> bool:
+    """Whether a result is a codec's on a set."""
     told = result.scored
-    known = result.metric in METRICS if metrics is None else result.metric in metrics
-    return known and told.get("codec") is not None and told.get("set") is not None
+    return result.metric in METRICS and None not in (told.get("codec"), told.get("set"))
 
 
 def _key(result: Result) -> tuple[str, Any]:

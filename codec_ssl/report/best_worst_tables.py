@@ -2,12 +2,21 @@
 
 from collections.abc import Mapping, Sequence
 
-from codec_ssl.report.best_worst import Cell, Comparison, Counts, count, extremes
+from codec_ssl.report.best_worst import (
+    Cell,
+    Comparison,
+    Counts,
+    compare,
+    count,
+    extremes,
+    names_codec,
+)
 from codec_ssl.report.codec_metrics import METRICS, Metric
 from codec_ssl.report.render import NOT_RUN, render
 from codec_ssl.report.results import Result
 
 BEST, WORST = "▲", "▼"
+COUNTS = ("best_count", "worst_count")
 ALL = "all"
 _RULES = (
     f"{BEST} best, {WORST} worst of its column; values are compared as printed, ties count for all "
@@ -40,6 +49,17 @@ def _shown(metric: Metric, cell: Cell) -> str:
         return value
     low, high = (metric.show(end) for end in cell.interval)
     return f"{value} [{low}, {high}]"
+
+
+def sections(results: Sequence[Result]) -> list[str]:
+    """What a report says of codecs, in Markdown: their values and, of several, the counts."""
+    if not any(map(names_codec, results)):
+        return []
+    comparison = compare(results)
+    parts = [value_table(comparison, name, "markdown") for name in comparison.conditions]
+    if len(comparison.systems) > 1:
+        parts.append(count_table(comparison, "markdown"))
+    return ["## Codecs", *parts]
 
 
 def count_table(
@@ -77,13 +97,13 @@ def count_results(
     """Counts as results ``best_count`` and ``worst_count``, the condition or group as ``set``."""
     return [
         Result(
-            f"{what}_count",
+            metric,
             numbers[system],
             "count",
             {**comparison.origins.get(system, {}), "set": name, "system": system},
         )
         for name, counts in _counted(comparison, groups)
-        for what, numbers in (("best", counts.best), ("worst", counts.worst))
+        for metric, numbers in zip(COUNTS, (counts.best, counts.worst), strict=True)
         for system in comparison.systems
     ]
 

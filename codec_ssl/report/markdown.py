@@ -7,10 +7,11 @@ from typing import Any
 
 from codec_ssl.data.tables import write_atomic
 from codec_ssl.errors import DataError
-from codec_ssl.report import plots, tokenizers, tradeoff
+from codec_ssl.report import best_worst_tables, plots, tokenizers, tradeoff
+from codec_ssl.report.best_worst import names_codec
 from codec_ssl.report.layers import Curve, Point, curves, majority, metrics_of
 from codec_ssl.report.render import render
-from codec_ssl.report.results import FILE_NAME, ResultFile, find_files, read_results
+from codec_ssl.report.results import FILE_NAME, Result, ResultFile, find_files, read_results
 from codec_ssl.tokens.histogram import perplexity, usage
 from codec_ssl.tokens.meta import META_NAME, read_meta
 
@@ -47,6 +48,7 @@ def write_report(
     results = [result for path in result_files for result in read_results(path).results]
     if tradeoff.draw(results, out_dir / TRADEOFF):
         sections.append(f"![PNMI, reconstruction loss and word error rate]({TRADEOFF})")
+    sections += best_worst_tables.sections(results)
     sections += _training_sections({k: _read_json(v) for k, v in histories.items()}, out_dir)
     sections += _usage_sections(stores, out_dir)
     write_atomic(out_dir / REPORT, "\n\n".join(section.strip() for section in sections) + "\n")
@@ -78,9 +80,7 @@ def _results_sections(file: ResultFile, out_dir: Path, prefix: str) -> list[str]
     for name, rows in tokenizers.tables(file.results).items():
         sections += [f"## Tokens of {name}", render(rows[0], rows[1:], "markdown")]
     plain = [
-        result
-        for result in file.results
-        if "layer" not in result.scored and not tokenizers.names_tokenizer(result)
+        result for result in file.results if "layer" not in result.scored and not _has_table(result)
     ]
     if plain:
         rows = [
@@ -91,6 +91,12 @@ def _results_sections(file: ResultFile, out_dir: Path, prefix: str) -> list[str]
     if file.notes:
         sections += ["## Notes", "\n".join(f"- {note}" for note in file.notes)]
     return [*sections, "## How it was made", _provenance(file)]
+
+
+def _has_table(result: Result) -> bool:
+    """Whether a result stands in a table of its kind: of tokenizers or of codecs."""
+    kinds = (tokenizers.names_tokenizer, names_codec)
+    return result.metric in best_worst_tables.COUNTS or any(kind(result) for kind in kinds)
 
 
 def _summary(by_layer: Mapping[str, Sequence[Curve]]) -> str:

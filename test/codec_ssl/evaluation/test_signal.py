@@ -139,3 +139,23 @@ def test_a_louder_copy_is_as_far_as_its_gain_tells():
     level = sum(np.abs(spectra(noise, window)).mean() for window in (2048, 512))
     expected = 2 * 2 * np.log10(3) + (3 - 1) * level
     assert signal.stft_distance(noise, 3 * noise, RATE) == pytest.approx(expected, rel=1e-3)
+
+
+def test_pesq_of_many_bursts_ends_and_is_the_mean_over_pieces():
+    # The library's own code does not come back from so many.
+    random = np.random.default_rng(0)
+    bursts = np.tile(np.repeat([1.0, 0.0], 6400), 55)  # 0.4 s each, 44 s
+    reference = (0.1 * bursts * random.standard_normal(len(bursts))).astype(np.float32)
+    decoded = (reference + 0.01 * random.standard_normal(len(bursts))).astype(np.float32)
+    thirds = zip(np.array_split(reference, 3), np.array_split(decoded, 3), strict=True)
+    expected = np.mean([signal.pesq(*piece, RATE) for piece in thirds])
+    assert signal.pesq(reference, decoded, RATE) == pytest.approx(expected, abs=1e-6)
+    # A piece without speech is left out.
+    silence = np.zeros(20 * RATE, np.float32)
+    padded = [np.concatenate([wav[: 20 * RATE], silence]) for wav in (reference, decoded)]
+    alone = signal.pesq(reference[: 20 * RATE], decoded[: 20 * RATE], RATE)
+    assert signal.pesq(*padded, RATE) == pytest.approx(alone, abs=1e-6)
+    with pytest.raises(CannotScore, match="decoded signal, in a part, is silent"):
+        signal.pesq(
+            reference, np.concatenate([decoded[: 20 * RATE], 0 * decoded[20 * RATE :]]), RATE
+        )

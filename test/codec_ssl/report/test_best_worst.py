@@ -6,7 +6,8 @@ from codec_ssl.errors import ConfigError, DataError
 from codec_ssl.report.best_worst import compare, count, extremes
 from codec_ssl.report.best_worst_tables import count_results, count_table, value_table
 from codec_ssl.report.codec_metrics import GROUPS, METRICS, expand
-from codec_ssl.report.results import Result
+from codec_ssl.report.markdown import find_result_files, write_report
+from codec_ssl.report.results import Result, write_results
 
 # By set, then metric, then system: English, Multilingual, Multilingual+Audio.
 VALUES = {
@@ -111,6 +112,19 @@ def test_counts_are_results_that_a_paper_table_can_find():
         if (r.metric, r.scored["set"], r.scored["codec"]) == ("best_count", "speech", "English")
     ]
     assert (result.value, result.unit, result.scored["config"]) == (5, "count", "c.yaml")
+
+
+def test_a_report_shows_codecs_in_tables_of_their_own(tmp_path):
+    write_results(tmp_path / "a/results.json", results(), 1.0, command="score")
+    counts = count_results(compare(results()))
+    write_results(tmp_path / "b/results.json", counts, 1.0, command="count")
+    text = write_report(tmp_path, find_result_files(tmp_path), {}, {}).read_text()
+    assert "## Codecs" in text and "7.32 [7.22, 7.42]▼" in text and "| all | 5 / 2 |" in text
+    assert "best_count" not in text and "| mcd |" not in text
+    alone = [r for r in results() if r.scored["codec"] == "English"]
+    write_results(tmp_path / "c/d/results.json", alone, 1.0, command="score")
+    text = write_report(tmp_path / "c", find_result_files(tmp_path / "c"), {}, {}).read_text()
+    assert "7.32 [7.22, 7.42]" in text and "Best and worst counts" not in text
 
 
 def test_what_is_not_there_is_named():
