@@ -29,7 +29,13 @@ def get_parser() -> argparse.ArgumentParser:
     add("results", nargs="+", type=Path, help="results.json of evaluate_codec, or folders of them")
     add("--metrics", default="all", help="metrics and groups, separated by blanks")
     add("--systems", nargs="+", help="codecs to compare, in this order (default: all)")
-    add("--groups", nargs="*", default=[], metavar="NAME=SET,SET", help="sets to sum counts over")
+    add(
+        "--groups",
+        nargs="*",
+        default=[],
+        metavar="NAME=SET,SET",
+        help="sets (SET:tts1 of synthesis) to sum over",
+    )
     add("--format", choices=FORMATS, default="text")
     add("--out", type=Path, help="folder of best_worst.txt, .md and results.json of the counts")
     return parser

@@ -40,7 +40,7 @@ class Comparison:
 
     Attributes:
         systems: Names, as they come.
-        conditions: Test sets, as they come.
+        conditions: Test sets, as they come; a set that was synthesised ends in ``:tts1``.
         metrics: Metrics in the order of tables.
         cells: By condition, metric and system; what was not measured is left out.
         origins: By system, what its results say of it: recipe, config, codec.
@@ -108,10 +108,11 @@ def compare(
     for result in wanted:
         system = names[_key(result)]
         if system in chosen:
-            key = (str(result.scored["set"]), result.metric, system)
+            key = (_condition(result), result.metric, system)
             # Scored twice, the later one is meant.
             groups.setdefault(key, {})[str(result.scored.get("exp"))] = result
-            origins.setdefault(system, _origin(result))
+            if system not in origins or not _is_synthesis(result):
+                origins[system] = _origin(result)
     return Comparison(
         chosen,
         list(dict.fromkeys(condition for condition, _, _ in groups)),
@@ -125,6 +126,20 @@ def names_codec(result: Result) -> bool:
     """Whether a result is a codec's on a set."""
     told = result.scored
     return result.metric in METRICS and None not in (told.get("codec"), told.get("set"))
+
+
+def _condition(result: Result) -> str:
+    """The set; of speech that a system made from text, its recipe's kind (``tts1``) as well."""
+    name = str(result.scored["set"])
+    return f"{name}:{_kind(result)}" if _is_synthesis(result) else name
+
+
+def _is_synthesis(result: Result) -> bool:
+    return _kind(result).startswith("tts")
+
+
+def _kind(result: Result) -> str:
+    return str(result.scored.get("recipe") or "").rpartition("/")[2]
 
 
 def _key(result: Result) -> tuple[str, Any]:

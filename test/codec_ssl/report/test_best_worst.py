@@ -92,6 +92,15 @@ def test_numbers_of_codebooks_are_systems_of_their_own_only_where_there_are_seve
     assert "English (4)" in compare(eight + four).systems
 
 
+def test_synthesis_of_a_set_is_a_condition_of_its_own():
+    spoken = results({"german": {"wer": (0.3, 0.2, 0.1)}}, recipe="egs2/css10/tts1", exp="tts")
+    comparison = compare(spoken + results(recipe="egs2/mls/codec1"))
+    assert comparison.origins["English"]["recipe"] == "egs2/mls/codec1"
+    assert comparison.conditions == ["german:tts1", "german", "spanish", "audioset"]
+    assert comparison.cells["german", "wer", "English"].num_runs == 1
+    assert extremes(comparison, "german:tts1", "wer") == ({"Multilingual+Audio"}, {"English"})
+
+
 def test_tables_show_values_intervals_counts_and_rules():
     comparison = compare(results())
     values = value_table(comparison, "audioset", "text")
