@@ -15,6 +15,20 @@ EXTRAS = {
     "superb": ["espnet-s3prl>=2026.5"],
     # HuBERT, data2vec, WavLM, Whisper: features of other models and the cost benchmark.
     "baselines": ["transformers>=5"],
+    # Codec evaluation: what carries its models, or needs none. Several build from C (a compiler is
+    # needed); a metric whose package is missing is reported as such, the others run.
+    "metrics": [
+        "ci_sdr>=0.0.2",
+        "onnxruntime>=1.20",
+        "pesq>=0.0.4",
+        "pysptk>=1.0.1",
+        "pystoi>=0.4.1",
+        "pyworld>=0.3.5",
+        "resemblyzer>=0.1.4",
+        "speechmos>=0.0.1.1",
+        "visqol-python>=3.8",
+        "webrtcvad-wheels>=2.0.14",
+    ],
     "dev": [
         "hypothesis>=6",
         "pytest>=8",

@@ -327,6 +327,81 @@ def espeak_check() -> str:
     return f"{sum(samples) / rate:.2f} s of speech"
 
 
+@check("ci_sdr")
+def ci_sdr_check() -> str:
+    """Measure a known amount of noise."""
+    import ci_sdr
+    import torch
+
+    clean = torch.randn(RATE, generator=torch.Generator().manual_seed(0), dtype=torch.float64)
+    noise = torch.randn(RATE, generator=torch.Generator().manual_seed(1), dtype=torch.float64)
+    found = float(ci_sdr.pt.ci_sdr(clean, clean + 0.1 * noise, filter_length=1))
+    expect(abs(found - 20) < 0.3, f"20 dB of noise were measured as {found:.2f}")
+    return "20 dB"
+
+
+@check("pesq", "pystoi")
+def intelligibility_check() -> str:
+    """Give a perfect copy its known scores."""
+    import numpy as np
+    from pesq import pesq
+    from pystoi import stoi
+
+    noise = np.random.default_rng(0).standard_normal(RATE).astype("float32")
+    wav = noise * np.abs(np.sin(np.arange(RATE) / 800)).astype("float32")
+    expect(abs(pesq(RATE, wav, wav, "wb") - 4.64) < 0.01, "PESQ of a copy is not 4.64")
+    expect(abs(stoi(wav, wav, RATE) - 1) < 1e-6, "STOI of a copy is not 1")
+    return "scores of a copy"
+
+
+@check("pyworld", "pysptk")
+def world_check() -> str:
+    """Find the pitch of a tone, and its mel cepstrum."""
+    import numpy as np
+    import pysptk
+    import pyworld
+
+    wav = np.sign(np.sin(2 * np.pi * 200 * np.arange(RATE // 2) / RATE))
+    pitch, times = pyworld.harvest(wav, RATE)
+    expect(abs(np.median(pitch) - 200) < 2, f"200 Hz were heard as {np.median(pitch):.0f}")
+    cepstrum = pysptk.sp2mc(pyworld.cheaptrick(wav, pitch, times, RATE), 39, 0.466)
+    expect(cepstrum.shape == (len(pitch), 40), "no mel cepstrum")
+    return "pitch, mel cepstrum"
+
+
+@check("speechmos", "onnxruntime")
+def dnsmos_check() -> str:
+    """Score a tone with the networks that the wheel brings."""
+    from speechmos import dnsmos
+
+    score = dnsmos.run(tone(9.1), RATE)["ovrl_mos"]
+    expect(1 <= score <= 5, f"DNSMOS of a tone is {score}")
+    return "DNSMOS"
+
+
+@check("resemblyzer", "webrtcvad-wheels")
+def speaker_check() -> str:
+    """Embed a tone with the network that the wheel brings."""
+    from resemblyzer import VoiceEncoder
+
+    embedding = VoiceEncoder("cpu", verbose=False).embed_utterance(tone(1.0))
+    expect(abs(float(embedding @ embedding) - 1) < 1e-3, "the embedding is not of length 1")
+    return "speaker embedding"
+
+
+@check("visqol-python")
+def visqol_check() -> str:
+    """Give a perfect copy its known score."""
+    from visqol import VisqolApi
+
+    scorer = VisqolApi()
+    scorer.create(mode="audio")
+    wav = tone(1.0, 48000).astype("float64")
+    score = scorer.measure_from_arrays(wav, wav, 48000).moslqo
+    expect(score > 4.5, f"ViSQOL of a copy is {score:.2f}")
+    return "score of a copy"
+
+
 @check("safetensors")
 def safetensors_check() -> str:
     """Save and load."""

@@ -8,10 +8,15 @@ from typing import Any
 
 from codec_ssl.data.tables import write_atomic
 from codec_ssl.errors import DataError
+<<<<<<< HEAD
 from codec_ssl.report import plots, tokenizers, tradeoff, tts
+=======
+from codec_ssl.report import best_worst_tables, plots, tokenizers, tradeoff
+from codec_ssl.report.best_worst import names_codec
+>>>>>>> issue4-metrics
 from codec_ssl.report.layers import Curve, Point, curves, majority, metrics_of
 from codec_ssl.report.render import render
-from codec_ssl.report.results import FILE_NAME, ResultFile, find_files, read_results
+from codec_ssl.report.results import FILE_NAME, Result, ResultFile, find_files, read_results
 from codec_ssl.tokens.histogram import perplexity, usage
 from codec_ssl.tokens.meta import META_NAME, read_meta
 
@@ -49,6 +54,7 @@ def write_report(
     results = [result for path in result_files for result in read_results(path).results]
     if tradeoff.draw(results, out_dir / TRADEOFF):
         sections.append(f"![PNMI, reconstruction loss and word error rate]({TRADEOFF})")
+    sections += best_worst_tables.sections(results)
     sections += _training_sections({k: _read_json(v) for k, v in histories.items()}, out_dir)
     sections += _usage_sections(stores, out_dir)
     write_atomic(out_dir / REPORT, "\n\n".join(section.strip() for section in sections) + "\n")
@@ -83,11 +89,15 @@ def _results_sections(file: ResultFile, out_dir: Path, prefix: str) -> list[str]
     if synthesis:
         sections += ["## Synthesis", render(synthesis[0], synthesis[1:], "markdown")]
     plain = [
+<<<<<<< HEAD
         result
         for result in file.results
         if "layer" not in result.scored
         and not tokenizers.names_tokenizer(result)
         and result.metric not in tts.METRICS
+=======
+        result for result in file.results if "layer" not in result.scored and not _has_table(result)
+>>>>>>> issue4-metrics
     ]
     if plain:
         rows = [
@@ -100,11 +110,18 @@ def _results_sections(file: ResultFile, out_dir: Path, prefix: str) -> list[str]
     return [*sections, "## How it was made", _provenance(file)]
 
 
+<<<<<<< HEAD
 def _pictures(folder: Path, out_dir: Path) -> list[str]:
     """Pictures that a scoring left beside its results."""
     found = sorted(folder.glob("*.png")) if folder.resolve() != out_dir.resolve() else []
     paths = [os.path.relpath(path.resolve(), out_dir.resolve()) for path in found]
     return [f"![{path.stem}]({place})" for path, place in zip(found, paths, strict=True)]
+=======
+def _has_table(result: Result) -> bool:
+    """Whether a result stands in a table of its kind: of tokenizers or of codecs."""
+    kinds = (tokenizers.names_tokenizer, names_codec)
+    return result.metric in best_worst_tables.COUNTS or any(kind(result) for kind in kinds)
+>>>>>>> issue4-metrics
 
 
 def _summary(by_layer: Mapping[str, Sequence[Curve]]) -> str:

@@ -2,6 +2,7 @@
 
 import pytest
 
+from codec_ssl.report.codec_metrics import GROUPS, METRICS
 from codec_ssl.report.paper_table import PAPERS, check, load_paper
 
 NAMES = sorted(path.stem for path in PAPERS.glob("*.yaml"))
@@ -86,3 +87,30 @@ def test_repcodec_numbers_that_stand_in_two_tables_agree():
 def test_repcodec_pnmi_grows_with_the_length_of_the_n_gram():
     kmeans, ours = repcodec("5", "k-means"), repcodec("5", "RepCodec")
     assert kmeans == [0.63, 0.73, 0.82, 0.89] and ours == [0.35, 0.82, 0.99, 0.999]
+
+
+def test_codecs_generalize_numbers_are_those_that_could_be_found():
+    paper = "codecs_generalize"
+    english = load_paper(paper).table("1-en").rows[0]
+    found = {name: published.value for name, published in english.published.items()}
+    assert found == {"PESQ": 2.85, "DNSMOS": 3.14, "SPK-SIM": 0.91}
+    # English, Multilingual, Multilingual+Audio.
+    assert values("2", "MCD", paper) == [7.32, None, 5.53]
+    assert values("2", "CI-SDR", paper) == [-10.25, None, -7.31]
+    assert values("counts", "de+es best", paper) == [15, 2, None]
+    assert values("counts", "de+es worst", paper) == [0, 16, None]
+    assert values("counts", "speech best", paper) == [None, None, 6]
+    assert values("counts", "non-speech worst", paper) == [2, None, 0]
+    # Eleven metrics in two languages name 22 best: five are left for the third codec.
+    assert sum(filter(None, values("counts", "de+es best", paper))) <= 22
+
+
+def test_codecs_generalize_has_the_metrics_of_evaluate_codec():
+    tables = load_paper("codecs_generalize").tables
+    for name, group in (("1-en", "speech"), ("1-de", "speech"), ("2", "audio"), ("3-es", "tts")):
+        columns = tables[name].columns
+        assert {column.metric for column in columns} == set(GROUPS[group])
+        for column in columns:
+            metric = METRICS[column.metric]
+            assert column.better == metric.better
+            assert column.unit in (metric.unit, "percent" if metric.unit == "fraction" else "")
