@@ -8,12 +8,8 @@ from typing import Any
 
 from codec_ssl.data.tables import write_atomic
 from codec_ssl.errors import DataError
-<<<<<<< HEAD
-from codec_ssl.report import plots, tokenizers, tradeoff, tts
-=======
-from codec_ssl.report import best_worst_tables, plots, tokenizers, tradeoff
+from codec_ssl.report import best_worst_tables, plots, tokenizers, tradeoff, tts
 from codec_ssl.report.best_worst import names_codec
->>>>>>> issue4-metrics
 from codec_ssl.report.layers import Curve, Point, curves, majority, metrics_of
 from codec_ssl.report.render import render
 from codec_ssl.report.results import FILE_NAME, Result, ResultFile, find_files, read_results
@@ -89,15 +85,7 @@ def _results_sections(file: ResultFile, out_dir: Path, prefix: str) -> list[str]
     if synthesis:
         sections += ["## Synthesis", render(synthesis[0], synthesis[1:], "markdown")]
     plain = [
-<<<<<<< HEAD
-        result
-        for result in file.results
-        if "layer" not in result.scored
-        and not tokenizers.names_tokenizer(result)
-        and result.metric not in tts.METRICS
-=======
         result for result in file.results if "layer" not in result.scored and not _has_table(result)
->>>>>>> issue4-metrics
     ]
     if plain:
         rows = [
@@ -110,18 +98,18 @@ def _results_sections(file: ResultFile, out_dir: Path, prefix: str) -> list[str]
     return [*sections, "## How it was made", _provenance(file)]
 
 
-<<<<<<< HEAD
 def _pictures(folder: Path, out_dir: Path) -> list[str]:
     """Pictures that a scoring left beside its results."""
     found = sorted(folder.glob("*.png")) if folder.resolve() != out_dir.resolve() else []
     paths = [os.path.relpath(path.resolve(), out_dir.resolve()) for path in found]
     return [f"![{path.stem}]({place})" for path, place in zip(found, paths, strict=True)]
-=======
+
+
 def _has_table(result: Result) -> bool:
-    """Whether a result stands in a table of its kind: of tokenizers or of codecs."""
+    """Whether a result stands in a table of its kind: of tokenizers, of synthesis or of codecs."""
     kinds = (tokenizers.names_tokenizer, names_codec)
-    return result.metric in best_worst_tables.COUNTS or any(kind(result) for kind in kinds)
->>>>>>> issue4-metrics
+    shown = {*best_worst_tables.COUNTS, *tts.METRICS}
+    return result.metric in shown or any(kind(result) for kind in kinds)
 
 
 def _summary(by_layer: Mapping[str, Sequence[Curve]]) -> str:
