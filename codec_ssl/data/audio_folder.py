@@ -20,6 +20,9 @@ _EXTENSIONS = re.compile(
     r"\.(wave?|w64|rf64|flac|mp3|og[ga]|opus|aif[fc]?|au|snd|caf|sph|nist|m4a|aac|wma)", re.I
 )
 
+# The label of a column whose name is another in data dirs.
+_LABELS = {"language": "lang"}
+
 _logger = logging.getLogger(__name__)
 
 
@@ -128,6 +131,7 @@ def read_manifest(manifest: str | Path, audio_dir: str | Path) -> list[Recording
 
     Columns ``utt_id`` and ``path`` (relative to ``audio_dir``, or absolute) must be there;
     ``speaker`` and ``text`` are understood; any other column, ``corpus`` among them, is a label.
+    That of ``language`` is written as ``utt2lang``, where all recipes look for it.
     Where there is a ``corpus``, speakers are named ``<corpus>-<speaker>``.
 
     Raises:
@@ -267,7 +271,7 @@ def _write(
             known = recording.labels | {"speaker": recording.speaker}
             for name, value in known.items():
                 if value:
-                    labels.setdefault(name, {})[utt_id] = value
+                    labels.setdefault(_LABELS.get(name, name), {})[utt_id] = value
     return DataDir.write(
         path, wav=wav, utt2spk=utt2spk, text=text, segments=segments, labels=labels
     )

@@ -91,6 +91,14 @@ def test_a_manifest_gives_text_and_every_column_as_labels(folder, manifest, tmp_
     assert set(per_class.values()) == {4}
 
 
+def test_the_language_column_is_utt2lang(folder, tmp_path):
+    table = tmp_path / "manifest.tsv"
+    rows = [f"{name}{n}\t{name}/{n}.wav\t{name[:2]}" for name in ("ann", "bob") for n in range(10)]
+    table.write_text("\n".join(["utt_id\tpath\tlanguage", *rows]) + "\n")
+    for made in prepare(folder, tmp_path / "out", manifest=table, where={"language": {"bo"}}):
+        assert made.labels("lang") == dict.fromkeys(made.utt_ids, "bo")
+
+
 def test_rows_can_be_chosen_by_any_column(folder, manifest, tmp_path):
     whole = prepare(folder, tmp_path / "whole", manifest=manifest)
     made = prepare(folder, tmp_path / "out", manifest=manifest, where={"corpus": {"digits"}})

@@ -15,6 +15,7 @@ unseen_languages=es    # languages to score on that no codec is trained on
 speech=                # columns and values to choose speech by, e.g. "corpus=librispeech,emodb_2s" (default: every language above)
 sounds=                # the same for other sounds, e.g. "corpus=esc10,smstools" (default: every row without a language)
 conditions="english multilingual multilingual_audio"  # codecs to train
+fractions=0.8,0.1,0.1  # shares of the speakers (of other sounds: of the recordings) for training, validation and scoring
 seed=0                 # of splits, of what is drawn, and of the trainings
 train_args=            # more options for every training, e.g. "--max_epoch 20"
 out=study              # folder of data, codecs and scores
@@ -30,9 +31,9 @@ part() {  # part NAME FRACTIONS WHERE...: data dirs of some rows; nobody is in t
 }
 data_dir() { python -m codec_ssl.bin.data_dir "$@"; }
 
-part english 0.8,0.1,0.1 language=en "${speech}"
-part others 0.8,0.1,0.1 "language=$(comma "${languages}")" "${speech}"
-part sounds 0.8,0.1,0.1 language= "${sounds}"
+part english "${fractions}" language=en "${speech}"
+part others "${fractions}" "language=$(comma "${languages}")" "${speech}"
+part sounds "${fractions}" language= "${sounds}"
 part unseen 0,0,1 "language=$(comma "${unseen_languages}")" "${speech}"
 for condition in ${conditions}; do
     case ${condition} in
