@@ -129,8 +129,7 @@ class Codec(nn.Module):
             CodecError: If shapes or lengths don't fit, or an utterance is empty.
         """
         latent, lens = self.latent(wav, wav_lens, sample_rate=sample_rate)
-        with self._numerics():
-            codes = self._quantize(latent.float())
+        codes = self.quantize(latent)
         return codes.masked_fill(~_valid(lens, codes.size(1))[..., None], 0), lens
 
     def latent(
@@ -144,6 +143,11 @@ class Codec(nn.Module):
             latent = self._encode(wav.to(self.device), lens).float()
         frames = torch.tensor([self.num_frames(n) for n in lens], device=self.device)
         return latent.masked_fill(~_valid(frames, latent.size(1))[..., None], 0.0), frames
+
+    def quantize(self, latent: Tensor) -> Tensor:
+        """Return the codes ``(B, T, Q)`` of a latent ``(B, T, D)``."""
+        with self._numerics():
+            return self._quantize(latent.float())
 
     def dequantize(self, codes: Tensor) -> Tensor:
         """Return the quantized latent ``(B, T, D)`` of codes ``(B, T, Q)``."""

@@ -13,6 +13,8 @@ from torch import Tensor
 from codec_ssl.nn.dropout import keep_mask
 from codec_ssl.nn.packed import PackedLayout
 
+_KERNEL_WIDTH = 8
+
 
 def attend(
     q: Tensor,
@@ -69,7 +71,23 @@ def _varlen(
         raise ValueError("the varlen kernel has no dropout: use the backend 'nested'")
     longest = layout.max_length
     window = {"window_size": (-1, 0)} if causal else {}
-    return varlen_attn(q, k, v, layout.starts, layout.starts, longest, longest, **window)
+    heads = widen_heads(q, k, v)
+    out = varlen_attn(*heads, layout.starts, layout.starts, longest, longest, **window)
+    return out[..., : v.size(-1)]
+
+
+def widen_heads(q: Tensor, k: Tensor, v: Tensor) -> tuple[Tensor, Tensor, Tensor]:
+    """Fill up the width of heads ``(N, H, E)`` to a multiple of 8, which GPU kernels want.
+
+    Queries are scaled so that the kernel, which divides by the square root of the new width, gives
+    what it would give for E. Heads that fit are returned as they are.
+    """
+    width = q.size(-1)
+    missing = -width % _KERNEL_WIDTH
+    if not missing:
+        return q, k, v
+    q = q * ((width + missing) / width) ** 0.5
+    return F.pad(q, (0, missing)), F.pad(k, (0, missing)), F.pad(v, (0, missing))
 
 
 def _nested(

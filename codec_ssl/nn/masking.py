@@ -8,6 +8,7 @@ For long utterances prob 0.8 with L 10 starts a span at 8 % of the frames; since
 from dataclasses import dataclass
 
 import torch
+import torch.nn.functional as F
 from torch import Tensor
 
 
@@ -92,3 +93,64 @@ def _equalise(mask: Tensor, lengths: Tensor, generator: torch.Generator | None) 
     owner, place = _draw(counts, counts.min().expand_as(counts), generator)
     kept = masked[(counts.cumsum(0) - counts)[owner] + place]
     return torch.zeros_like(mask).index_fill_(0, kept, True)
+
+
+@dataclass(frozen=True)
+class GapMasking:
+    """Masks an exact share of each utterance, in gaps of equal length (EnCodecMAE).
+
+    Gaps begin anywhere, uniformly, and may overlap; they are drawn until enough frames are masked.
+    The excess is then unmasked at the beginning of the run of masked frames that the first gap
+    lies in, so that at most one run is shorter than a gap. (The authors unmask it at the beginning
+    of that gap itself; where another one overlaps it there, that leaves two short runs.)
+
+    Attributes:
+        proportion: Share of the frames of an utterance; T frames get exactly int(share * T) masked.
+        gap: Frames of a gap.
+
+    Raises:
+        ValueError: The proportion is not in [0, 1), or the gap is shorter than a frame.
+    """
+
+    proportion: float = 0.5
+    gap: int = 15
+
+    def __post_init__(self) -> None:
+        if not 0.0 <= self.proportion < 1.0 or self.gap < 1:
+            raise ValueError(f"gap masking cannot work with {self}")
+
+    def __call__(self, lengths: Tensor, generator: torch.Generator | None = None) -> Tensor:
+        """Draw a mask, see ``SpanMasking.__call__``.
+
+        Drawing gaps one after another until enough is covered comes to the same as giving each
+        possible beginning a random key and taking those with the smallest: a frame is then covered
+        with the smallest key among the beginnings that reach it.
+        """
+        lengths = lengths.to("cpu", torch.int64)
+        longest = int(lengths.max())
+        keys = self._keys(lengths, longest, generator)
+        frames = torch.arange(longest)
+        inside = frames < lengths.unsqueeze(1)
+        covered = self._covered(keys)[:, :longest].masked_fill(~inside, torch.inf)
+        wanted = (self.proportion * lengths.double()).long()
+        # The key of the last gap that was needed; none, where no frame is wanted.
+        last = covered.sort(1).values.gather(1, (wanted - 1).clamp(min=0).unsqueeze(1))
+        mask = (covered <= last) & (wanted > 0).unsqueeze(1)
+        excess = mask.sum(1) - wanted
+        first = keys.argmin(1).unsqueeze(1)
+        begin = torch.where(~mask & (frames < first), frames, -1).amax(1) + 1
+        trimmed = frames - begin.unsqueeze(1)
+        mask &= (trimmed < 0) | (trimmed >= excess.unsqueeze(1))
+        return mask[inside]
+
+    def _keys(self, lengths: Tensor, longest: int, generator: torch.Generator | None) -> Tensor:
+        """Random key of each place where a gap may begin ``(B, P)``, infinite elsewhere."""
+        num_places = max(longest - self.gap, 0) + 1
+        keys = torch.rand((len(lengths), num_places), generator=generator, dtype=torch.float64)
+        last_place = (lengths - self.gap).clamp(min=0).unsqueeze(1)
+        return keys.masked_fill(torch.arange(num_places) > last_place, torch.inf)
+
+    def _covered(self, keys: Tensor) -> Tensor:
+        """Smallest key among the gaps that cover each frame ``(B, P + gap - 1)``."""
+        padded = F.pad(-keys, (self.gap - 1, self.gap - 1), value=-torch.inf)
+        return -F.max_pool1d(padded.unsqueeze(1), self.gap, stride=1).squeeze(1)

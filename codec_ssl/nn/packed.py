@@ -5,6 +5,7 @@ Legend: B utterances, T frames of the longest, N frames of all utterances togeth
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from itertools import pairwise
 
 import torch
 from torch import Tensor
@@ -72,6 +73,29 @@ class PackedLayout:
             position=position,
             max_length=1,
         )
+
+    def kept(self, keep: Tensor) -> "PackedLayout":
+        """Lay out what is left when frames are taken away, places counted anew.
+
+        Args:
+            keep: True for the frames that stay, ``(N,)`` on the CPU, one an utterance at least.
+
+        Raises:
+            ValueError: An utterance would lose all its frames.
+        """
+        total = torch.zeros(keep.numel() + 1, dtype=torch.int64)
+        torch.cumsum(keep, 0, out=total[1:])
+        ends = torch.tensor(self.lengths).cumsum(0)
+        return PackedLayout.from_lengths(total[ends].diff(prepend=total[:1]), self.owner.device)
+
+    def cut(self, max_frames: int) -> "PackedLayout":
+        """Lay out the same frames as pieces of near-equal length, at most so many frames each."""
+        pieces: list[int] = []
+        for length in self.lengths:
+            count = -(-length // max_frames)
+            edges = [number * length // count for number in range(count + 1)]
+            pieces += [end - begin for begin, end in pairwise(edges)]
+        return PackedLayout.from_lengths(pieces, self.owner.device)
 
     @property
     def batch_size(self) -> int:

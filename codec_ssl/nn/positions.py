@@ -115,3 +115,19 @@ class SinusoidalPositions(nn.Module):
         """Positions of packed frames: ``(N, D)``, in the type of ``x``."""
         angles = layout.position.unsqueeze(1) * self.rates
         return torch.stack((angles.sin(), angles.cos()), dim=2).flatten(1).to(x.dtype)
+
+
+class ScaledPositions(SinusoidalPositions):
+    """Sines and cosines times a gain that is learnt (EnCodecMAE).
+
+    Args:
+        dim: Width D, even.
+    """
+
+    def __init__(self, dim: int) -> None:
+        super().__init__(dim)
+        self.gain = nn.Parameter(torch.ones(()))
+
+    def forward(self, x: Tensor, layout: PackedLayout) -> Tensor:
+        """Positions of packed frames: ``(N, D)``, in the type of ``x``."""
+        return self.gain.to(x.dtype) * super().forward(x, layout)

@@ -7,122 +7,37 @@ from collections.abc import Collection, Sequence
 from typing import NamedTuple
 
 import torch
-import torch.nn.functional as F
 from torch import Tensor, nn
 
-from codec_ssl.nn.attention import BACKENDS, attend, keep_out_of_graphs
+from codec_ssl.nn.attention import BACKENDS, keep_out_of_graphs
 from codec_ssl.nn.beam_cache import BeamCache
 from codec_ssl.nn.dropout import Dropout
 from codec_ssl.nn.packed import PackedLayout
 from codec_ssl.nn.positions import ConvPositions, SinusoidalPositions
+from codec_ssl.nn.transformer_layer import (
+    ACTIVATIONS,
+    NORMS,
+    FeedForward,
+    LayerOptions,
+    SelfAttention,
+    TransformerLayer,
+)
 
 
 class EncoderOutput(NamedTuple):
     """What an encoder gives back.
 
     Attributes:
-        last: Output ``(N, D)`` of the last layer that ran.
-        hidden: Requested layers, ``{layer: (N, D)}``; 0 is the input to the first layer.
+        last: Output ``(N, D)`` of the last layer that ran; of a whole ResiDual stack, that plus
+            the normalised second stream.
+        hidden: Requested layers, ``{layer: (N, D)}``; 0 is the input to the first layer. Of
+            ResiDual they are the normalised stream, also of the last layer.
         ffn: Requested feed-forward outputs before the residual sum, ``{layer: (N, D)}``.
     """
 
     last: Tensor
     hidden: dict[int, Tensor]
     ffn: dict[int, Tensor]
-
-
-class SelfAttention(nn.Module):
-    """Multi-head self-attention within each utterance, with one fused input projection."""
-
-    def __init__(
-        self,
-        dim: int,
-        num_heads: int,
-        dropout: float,
-        backend: str = "auto",
-        causal: bool = False,
-    ) -> None:
-        super().__init__()
-        if dim % num_heads:
-            raise ValueError(f"width {dim} cannot be split into {num_heads} heads")
-        self.num_heads = num_heads
-        self.dropout = dropout
-        self.backend = backend
-        self.causal = causal
-        self.in_proj = nn.Linear(dim, 3 * dim)
-        self.out_proj = nn.Linear(dim, dim)
-
-    def forward(self, x: Tensor, layout: PackedLayout, cache: BeamCache | None = None) -> Tensor:
-        """Attend: ``(N, D)`` to ``(N, D)``; a cache is filled first, then asked for the past."""
-        q, k, v = self.in_proj(x).unflatten(1, (3, self.num_heads, -1)).unbind(1)
-        if cache is not None and cache.is_filled:
-            return self.out_proj(cache.attend(q, k, v).flatten(1))
-        if cache is not None:
-            cache.fill(k, v)
-        p = self.dropout if self.training else 0.0
-        return self.out_proj(attend(q, k, v, layout, p, self.backend, self.causal).flatten(1))
-
-
-class FeedForward(nn.Module):
-    """Linear, GELU, Linear."""
-
-    def __init__(self, dim: int, hidden_dim: int, activation_dropout: float) -> None:
-        super().__init__()
-        self.linear1 = nn.Linear(dim, hidden_dim)
-        self.linear2 = nn.Linear(hidden_dim, dim)
-        self.dropout = Dropout(activation_dropout)
-
-    def forward(self, x: Tensor) -> Tensor:
-        """Apply: ``(N, D)`` to ``(N, D)``."""
-        return self.linear2(self.dropout(F.gelu(self.linear1(x))))
-
-
-class TransformerLayer(nn.Module):
-    """Self-attention and feed-forward, each with dropout, residual and LayerNorm.
-
-    Args:
-        dim: Width D.
-        num_heads: Attention heads.
-        ffn_dim: Width inside the feed-forward.
-        dropout: On the output of both parts.
-        attention_dropout: On the attention weights.
-        activation_dropout: Inside the feed-forward.
-        norm: ``post`` (LayerNorm after each residual sum, HuBERT base) or ``pre``.
-        attention: Backend, see ``codec_ssl.nn.attention.attend``.
-        causal: Whether frames see only those before them.
-    """
-
-    def __init__(
-        self,
-        dim: int,
-        num_heads: int,
-        ffn_dim: int,
-        dropout: float,
-        attention_dropout: float,
-        activation_dropout: float,
-        norm: str,
-        attention: str,
-        causal: bool,
-    ) -> None:
-        super().__init__()
-        self.attention = SelfAttention(dim, num_heads, attention_dropout, attention, causal)
-        self.attention_norm = nn.LayerNorm(dim)
-        self.feed_forward = FeedForward(dim, ffn_dim, activation_dropout)
-        self.final_norm = nn.LayerNorm(dim)
-        self.dropout = Dropout(dropout)
-        self.norm = norm
-
-    def forward(
-        self, x: Tensor, layout: PackedLayout, cache: BeamCache | None = None
-    ) -> tuple[Tensor, Tensor]:
-        """Apply to ``(N, D)``: the output and the feed-forward's part of it, both ``(N, D)``."""
-        if self.norm == "pre":
-            x = x + self.dropout(self.attention(self.attention_norm(x), layout, cache))
-            ffn = self.feed_forward(self.final_norm(x))
-            return x + self.dropout(ffn), ffn
-        x = self.attention_norm(x + self.dropout(self.attention(x, layout, cache)))
-        ffn = self.feed_forward(x)
-        return self.final_norm(x + self.dropout(ffn)), ffn
 
 
 class TransformerEncoder(nn.Module):
@@ -138,13 +53,21 @@ class TransformerEncoder(nn.Module):
         activation_dropout: Inside the feed-forward.
         layerdrop: Probability of skipping a layer in training. Skipped layers get no gradient:
             DistributedDataParallel needs find_unused_parameters then.
-        norm: ``post`` or ``pre``.
+        norm: ``post``, ``pre`` or ``residual`` (ResiDual), see ``LayerOptions``.
         positions: ``conv``, ``sinusoidal`` or ``none``.
         conv_pos_kernel: Taps of the convolutional positions.
         conv_pos_groups: Their groups.
         conv_pos_depth: Their number of convolutions (HuBERT 1, DinoSR 5 with 95 taps in all).
         attention: Backend, see ``codec_ssl.nn.attention.attend``.
         causal: Whether frames see only those before them; not with convolutional positions.
+        activation: Of the feed-forward, ``gelu`` or ``relu``.
+        attention_bias: Whether the projections of attention have biases.
+        head_dim: Width of a head; None divides D by the heads.
+        share_ffn: One feed-forward for all layers (EnCodecMAE).
+        init: ``bert`` (weights from N(0, 0.02), as HuBERT) or ``xavier`` (uniform, as ViT).
+
+    Raises:
+        ValueError: An option has another value than those named here.
     """
 
     def __init__(
@@ -164,9 +87,16 @@ class TransformerEncoder(nn.Module):
         conv_pos_depth: int = 1,
         attention: str = "auto",
         causal: bool = False,
+        activation: str = "gelu",
+        attention_bias: bool = True,
+        head_dim: int | None = None,
+        share_ffn: bool = False,
+        init: str = "bert",
     ) -> None:
         super().__init__()
-        _check_choice("norm", norm, ("post", "pre"))
+        _check_choice("norm", norm, NORMS)
+        _check_choice("activation", activation, tuple(ACTIVATIONS))
+        _check_choice("init", init, tuple(_INITS))
         _check_choice("positions", positions, ("conv", "sinusoidal", "none"))
         _check_choice("attention", attention, ("auto", *BACKENDS))
         if causal:
@@ -175,21 +105,23 @@ class TransformerEncoder(nn.Module):
         self.dim = dim
         self.layerdrop = layerdrop
         self.norm = norm
-        self.layers = nn.ModuleList(
-            TransformerLayer(
-                dim,
-                num_heads,
-                ffn_dim,
-                dropout,
-                attention_dropout,
-                activation_dropout,
-                norm,
-                attention,
-                causal,
-            )
-            for _ in range(num_layers)
+        options = LayerOptions(
+            dim=dim,
+            num_heads=num_heads,
+            ffn_dim=ffn_dim,
+            dropout=dropout,
+            attention_dropout=attention_dropout,
+            activation_dropout=activation_dropout,
+            norm=norm,
+            attention=attention,
+            causal=causal,
+            activation=activation,
+            attention_bias=attention_bias,
+            head_dim=head_dim,
         )
-        self.layers.apply(_init_as_bert)
+        shared = FeedForward(options) if share_ffn else None
+        self.layers = nn.ModuleList(TransformerLayer(options, shared) for _ in range(num_layers))
+        self.layers.apply(_INITS[init])
         self.positions: nn.Module | None = None
         if positions == "conv":
             self.positions = ConvPositions(dim, conv_pos_kernel, conv_pos_groups, conv_pos_depth)
@@ -237,16 +169,20 @@ class TransformerEncoder(nn.Module):
             x = self.layer_norm(x)
         x = self.dropout(x)
         hidden, ffn = {0: x}, {}
+        residual = x if self.norm == "residual" else None
         for number in range(1, 1 + (self.num_layers if stop_after is None else stop_after)):
             if not (self.training and self.layerdrop and torch.rand(()).item() < self.layerdrop):
                 cache = None if caches is None else caches[number - 1]
-                x, out = self.layers[number - 1](x, layout, cache)
+                out = self.layers[number - 1](x, layout, cache, residual)
+                x, residual = out.x, out.residual
                 if number in ffn_layers:
-                    ffn[number] = out
+                    ffn[number] = out.ffn
             if number == self.num_layers and self.norm == "pre":
                 x = self.layer_norm(x)
             if number in layers:
                 hidden[number] = x
+        if residual is not None and stop_after in (None, self.num_layers):
+            x = x + self.layer_norm(residual)
         return EncoderOutput(x, {n: h for n, h in hidden.items() if n in layers}, ffn)
 
 
@@ -259,4 +195,22 @@ def _init_as_bert(module: nn.Module) -> None:
     """Draw linear weights from N(0, 0.02) and clear their biases, as HuBERT does."""
     if isinstance(module, nn.Linear):
         nn.init.normal_(module.weight, std=0.02)
-        nn.init.zeros_(module.bias)
+        if module.bias is not None:
+            nn.init.zeros_(module.bias)
+
+
+def _init_as_vit(module: nn.Module) -> None:
+    """Draw linear weights from Glorot and Bengio's uniform distribution and clear their biases.
+
+    Queries, keys and values are three matrices in one, each with bounds of its own.
+    """
+    if isinstance(module, nn.Linear):
+        nn.init.xavier_uniform_(module.weight)
+        if module.bias is not None:
+            nn.init.zeros_(module.bias)
+    elif isinstance(module, SelfAttention):
+        for weight in module.in_proj.weight.chunk(3):
+            nn.init.xavier_uniform_(weight)
+
+
+_INITS = {"bert": _init_as_bert, "xavier": _init_as_vit}

@@ -4,8 +4,7 @@ Legend: B utterances, T frames of the longest, N frames of all utterances togeth
 frames, Q codebooks, D width.
 """
 
-from collections.abc import Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import torch
@@ -14,6 +13,7 @@ from torch import Tensor, nn
 from codec_ssl.config_sections import make_part
 from codec_ssl.errors import ConfigError
 from codec_ssl.frontend.codec_units import CodecUnitFrontend, complete_frontend_conf
+from codec_ssl.nn.eval_mode import in_eval_mode
 from codec_ssl.nn.masking import SpanMasking
 from codec_ssl.nn.packed import PackedLayout
 from codec_ssl.nn.transformer import TransformerEncoder
@@ -120,7 +120,7 @@ class Codec2Vec(nn.Module):
         if not layers or min(layers) < 0 or max(layers) > self.encoder.num_layers:
             raise ConfigError(f"layers must be in 0..{self.encoder.num_layers}, not {layers}")
         layout = PackedLayout.from_lengths(lengths, codes.device)
-        with _in_eval_mode(self.frontend, self.encoder):
+        with in_eval_mode(self.frontend, self.encoder):
             x = self.frontend.embed(layout.pack(codes), layout)
             out = self.encoder(x, layout, layers=layers, stop_after=max(layers))
         return {layer: layout.pad(out.hidden[layer]) for layer in layers}
@@ -182,15 +182,3 @@ def _check_lengths(layout: PackedLayout, **streams: Tensor | None) -> None:
     for name, stream in streams.items():
         if stream is not None and stream.size(0) != layout.num_frames:
             raise ValueError(f"{name} has {stream.size(0)} frames, lengths sum {layout.num_frames}")
-
-
-@contextmanager
-def _in_eval_mode(*modules: nn.Module) -> Iterator[None]:
-    modes = [module.training for module in modules]
-    try:
-        for module in modules:
-            module.eval()
-        yield
-    finally:
-        for module, mode in zip(modules, modes, strict=True):
-            module.train(mode)

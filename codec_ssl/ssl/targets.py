@@ -13,6 +13,7 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from codec_ssl.errors import ConfigError
+from codec_ssl.nn.codebook_heads import CodebookHeads
 from codec_ssl.nn.ema import EMATeacher
 from codec_ssl.nn.packed import PackedLayout
 from codec_ssl.nn.quantize import EMACodebooks, histogram, perplexity
@@ -64,7 +65,9 @@ class Target(nn.Module, ABC):
         labels = self.labels(batch)
         logits = self.logits(hidden).float()
         total = F.cross_entropy(logits.flatten(0, 1), labels.flatten(), reduction="sum")
-        return total / max(labels.numel(), 1), prediction_stats(logits, labels)
+        return total / max(labels.numel(), 1), prediction_stats(
+            logits.argmax(-1), labels, logits.size(2)
+        )
 
     def freezes_frontend(self, num_updates: int | None) -> bool:
         """Whether the frontend gets no more gradient after so many updates."""
@@ -75,20 +78,20 @@ class Target(nn.Module, ABC):
 
 
 @torch.no_grad()
-def prediction_stats(logits: Tensor, labels: Tensor) -> dict[str, Tensor]:
+def prediction_stats(best: Tensor, labels: Tensor, size: int) -> dict[str, Tensor]:
     """Accuracy, perplexities and usage, none of which waits for the device.
 
     Args:
-        logits: ``(M, G, K)``.
+        best: Most likely classes ``(M, G)``.
         labels: ``(M, G)``.
+        size: Classes of a stream, K.
 
     Returns:
         ``acc_masked``; ``target_perplexity`` and ``pred_perplexity`` (exp of the entropy of the
         labels and of the most likely classes in this batch, the mean over streams: 1 means
         collapse); ``code_usage`` (share of the classes among this batch's labels).
     """
-    best = logits.argmax(-1)
-    wanted, found = histogram(labels, logits.size(2)), histogram(best, logits.size(2))
+    wanted, found = histogram(labels, size), histogram(best, size)
     return {
         "acc_masked": (best == labels).sum() / max(labels.numel(), 1),
         "target_perplexity": perplexity(wanted).mean(),
@@ -107,11 +110,7 @@ class ReconstructionTarget(Target):
 
     def __init__(self, dim: int, sizes: Sequence[int]) -> None:
         super().__init__()
-        self.size = max(sizes)
-        self.heads = nn.Linear(dim, len(sizes) * self.size)
-        absent = torch.arange(self.size) >= torch.tensor(sizes).unsqueeze(1)
-        self.register_buffer("absent", absent, persistent=False)
-        self.even = min(sizes) == self.size
+        self.heads = CodebookHeads(dim, sizes)
 
     def labels(self, batch: MaskedBatch) -> Tensor:
         """Codes of the masked frames ``(M, Q)``."""
@@ -119,8 +118,7 @@ class ReconstructionTarget(Target):
 
     def logits(self, hidden: Tensor) -> Tensor:
         """Scores ``(M, Q, K)``, minus infinity beyond a smaller codebook's size."""
-        logits = self.heads(hidden).unflatten(1, (-1, self.size))
-        return logits if self.even else logits.masked_fill(self.absent, -torch.inf)
+        return self.heads(hidden)
 
 
 class ClusterTarget(Target):
