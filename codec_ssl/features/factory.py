@@ -5,12 +5,14 @@ from typing import TypeGuard
 
 import torch
 
+from codec_ssl.codecs.base import load_codec
 from codec_ssl.data.data_dir import DataDir
 from codec_ssl.errors import ConfigError
 from codec_ssl.features.base import SpeechEncoder, WaveEncoder
 from codec_ssl.features.baselines import CodecEmbeddings, LogMel
+from codec_ssl.features.mae_input import INPUTS, LATENT, MEL, QUANTIZED, make_input
 from codec_ssl.features.mix import LayerMix, read_weights
-from codec_ssl.features.ours import load_encoder
+from codec_ssl.features.ours import Codec2VecEncoder, load_encoder
 from codec_ssl.features.pretrained import encoder_names, load_pretrained, read_spec
 from codec_ssl.features.stream import CodeSource, Source, WavSource
 from codec_ssl.features.utterances import Utterances, WaveUtterances
@@ -33,7 +35,8 @@ def make_encoder(
     """Build an encoder for the codes of a store.
 
     Args:
-        name: ``codec`` (raw codec embeddings), ``logmel``, an experiment directory of ours, or an
+        name: ``codec`` (raw codec embeddings), ``logmel``, ``latent:CODEC``, ``quantized:CODEC``
+            or ``mel`` (of waveforms, see ``mae_input``), an experiment directory of ours, or an
             encoder of others, see ``pretrained.read_spec``.
         store: Codes for an experiment's model; its rates and codebook are the baselines'. None
             for encoders of waveforms; log-mel then has 50 frames a second of 16 kHz audio.
@@ -63,16 +66,22 @@ def _encoder(
     if name == "logmel":
         rates = _RATES if store is None else (store.sample_rate, store.frame_rate)
         return LogMel(*rates, device=device)
+    if (kind := name.partition(":")[0]) in INPUTS:
+        spec_of_codec = name.partition(":")[2]
+        codec = load_codec(spec_of_codec, device) if spec_of_codec else None
+        return make_input(kind, {}, codec, device)
     if (spec := read_spec(name)) is not None:
         return load_pretrained(spec, device)
     if not Path(name).is_dir():
         raise ConfigError(
-            f"encoder: expected one of {BASELINES}, one of {encoder_names()}, an experiment"
-            f" directory, a model of transformers, found {name!r}",
+            f"encoder: expected one of {BASELINES}, {MEL}, {LATENT}:CODEC, {QUANTIZED}:CODEC, one"
+            f" of {encoder_names()}, an experiment directory, a model of transformers, found"
+            f" {name!r}",
             stage="pretrain",
         )
     encoder = load_encoder(name, device, checkpoint, untrained_seed=untrained_seed)
-    contract.check_checkpoint(_codes(store, name), encoder.codes, same_data=False)
+    if isinstance(encoder, Codec2VecEncoder):
+        contract.check_checkpoint(_codes(store, name), encoder.codes, same_data=False)
     return encoder
 
 

@@ -14,6 +14,7 @@ from torch import Tensor
 
 from codec_ssl.errors import CheckpointError
 from codec_ssl.features.base import SpeechEncoder
+from codec_ssl.features.encodecmae import EncodecMAEEncoder, is_encodecmae, load_encodecmae
 from codec_ssl.ssl.codec2vec import Codec2Vec, build_codec2vec
 from codec_ssl.train.checkpoint import (
     digest_state,
@@ -71,7 +72,7 @@ def load_encoder(
     checkpoint: str = "latest",
     *,
     untrained_seed: int | None = None,
-) -> Codec2VecEncoder:
+) -> Codec2VecEncoder | EncodecMAEEncoder:
     """Load the model of an experiment directory, or an untrained one of the same shape.
 
     Args:
@@ -87,11 +88,12 @@ def load_encoder(
             does not tell what codes they were trained on.
         ConfigError: If the config is wrong.
     """
-    name = Path(exp_dir).name
+    name, config = Path(exp_dir).name, read_config(exp_dir)
+    if is_encodecmae(config):
+        return load_encodecmae(exp_dir, device, checkpoint, untrained_seed=untrained_seed)
     if untrained_seed is not None:
         with torch.random.fork_rng(devices=[]):
             torch.manual_seed(untrained_seed)
-            config = read_config(exp_dir)
             model = build_codec2vec(config)
         return Codec2VecEncoder(model, config, f"untrained {name}", _codes(config, exp_dir), device)
     config, state = load_weights(exp_dir, checkpoint, prefix=_PREFIX)

@@ -22,7 +22,7 @@ from codec_ssl.tasks.codec2vec_data import (
     record_stores,
 )
 from codec_ssl.tasks.codec2vec_model import ESPnetCodec2Vec
-from codec_ssl.tasks.packed import PackedTask
+from codec_ssl.tasks.packed import WholeUtteranceTask
 from codec_ssl.tokens.store import TokenStore
 from codec_ssl.train import data_type
 from codec_ssl.train.collate import PackedCollate
@@ -51,7 +51,7 @@ class EpochCrops(AbsIterFactory):
         return self.factory.build_iter(epoch, shuffle)
 
 
-class Codec2VecTask(PackedTask, AbsTask):
+class Codec2VecTask(WholeUtteranceTask, AbsTask):
     """Data ``codes`` and, for the target ``cluster``, ``labels``: both of type ``token_store``."""
 
     num_optimizers = 1

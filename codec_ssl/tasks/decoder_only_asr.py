@@ -25,7 +25,7 @@ from codec_ssl.tasks.decoder_only_asr_data import (
     usable_lengths,
 )
 from codec_ssl.tasks.decoder_only_asr_model import ESPnetDecoderOnlyASR
-from codec_ssl.tasks.packed import PackedTask
+from codec_ssl.tasks.packed import WholeUtteranceTask
 from codec_ssl.train import data_type
 from codec_ssl.train.collate import Batch, pack_streams
 from codec_ssl.train.lengths import write_shapes
@@ -50,7 +50,7 @@ class ASRTrainer(CodecSSLTrainer):
         return sum(int(each.sum()) for each in lengths) + len(lengths[0])
 
 
-class DecoderOnlyASRTask(PackedTask, AbsTask):
+class DecoderOnlyASRTask(WholeUtteranceTask, AbsTask):
     """Data ``codes`` (token_store) or ``features`` (feature_cache), and ``text`` (transcripts).
 
     The pieces are copied into the experiment directory, so that it is enough for decoding.

@@ -1,4 +1,4 @@
-"""What tasks share that make batches of whole utterances: options, and checks before training."""
+"""What our tasks share beyond ``GuardedTask``: options, and checks before training."""
 
 import argparse
 
@@ -12,8 +12,8 @@ from codec_ssl.tasks.guarded import GuardedTask
 from codec_ssl.train.checkpoint import check_init_param
 
 
-class WholeUtteranceTask(GuardedTask):
-    """Mixin for ESPnet's tasks; to be named before the task among the bases."""
+class RecordedTask(GuardedTask):
+    """Mixin for ESPnet's tasks whose experiments say what their data were; named like its base."""
 
     @classmethod
     def add_recorded_arguments(cls, group: argparse._ArgumentGroup) -> None:
@@ -32,17 +32,15 @@ class WholeUtteranceTask(GuardedTask):
         )
 
     @classmethod
-    def check_options(cls, args: argparse.Namespace) -> None:
-        """Refuse options that do not go with such batches.
-
-        Raises:
-            ConfigError: Naming the option.
-        """
-        super().check_options(args)
-        if args.iterator_type != "sequence" or args.multiple_iterator:
-            raise ConfigError(
-                "batches of whole utterances need --iterator_type sequence, one iterator"
-            )
+    def add_packed_arguments(cls, group: argparse._ArgumentGroup) -> None:
+        """Add ``--compile_layers`` to the recorded ones, for models on packed batches."""
+        group.add_argument(
+            "--compile_layers",
+            type=str2bool,
+            default=False,
+            help="torch.compile the Transformer's layers: minutes at the start, faster on a GPU",
+        )
+        cls.add_recorded_arguments(group)
 
     @classmethod
     def check_init(cls, args: argparse.Namespace, model: nn.Module) -> None:
@@ -54,6 +52,23 @@ class WholeUtteranceTask(GuardedTask):
         if args.strict_init:
             for init_param in args.init_param:
                 check_init_param(model, init_param)
+
+
+class WholeUtteranceTask(RecordedTask):
+    """Mixin for ESPnet's tasks; to be named before the task among the bases."""
+
+    @classmethod
+    def check_options(cls, args: argparse.Namespace) -> None:
+        """Refuse options that do not go with such batches.
+
+        Raises:
+            ConfigError: Naming the option.
+        """
+        super().check_options(args)
+        if args.iterator_type != "sequence" or args.multiple_iterator:
+            raise ConfigError(
+                "batches of whole utterances need --iterator_type sequence, one iterator"
+            )
 
     @classmethod
     def check_count(cls, count: int, distributed_option: DistributedOption, mode: str) -> None:
@@ -69,18 +84,3 @@ class WholeUtteranceTask(GuardedTask):
                 f"{mode}: {count} utterances cannot be shared by {ranks} processes; every batch "
                 "needs one for each"
             )
-
-
-class PackedTask(WholeUtteranceTask):
-    """Mixin for tasks whose batches are packed, not padded; named like its base."""
-
-    @classmethod
-    def add_packed_arguments(cls, group: argparse._ArgumentGroup) -> None:
-        """Add ``--compile_layers`` to the options of the base."""
-        group.add_argument(
-            "--compile_layers",
-            type=str2bool,
-            default=False,
-            help="torch.compile the Transformer's layers: minutes at the start, faster on a GPU",
-        )
-        cls.add_recorded_arguments(group)

@@ -1,0 +1,193 @@
+"""The task that trains EnCodecMAE (arXiv 2309.07391), and goes on with k-means labels."""
+
+import argparse
+from collections.abc import Callable, Mapping
+from typing import Any, ClassVar
+
+import numpy as np
+from espnet2.iterators.abs_iter_factory import AbsIterFactory
+from espnet2.tasks.abs_task import AbsTask
+from espnet2.train.distributed_utils import DistributedOption
+from espnet2.utils.nested_dict_action import NestedDictAction
+from espnet2.utils.types import str2bool, str_or_none
+from torch import Tensor
+
+from codec_ssl.errors import ConfigError
+from codec_ssl.features.mae_input import INPUTS, QUANTIZED
+from codec_ssl.ssl.encodecmae import build_encodecmae
+from codec_ssl.ssl.mae_objective import CODES, TARGETS, streams_of
+from codec_ssl.tasks.encodecmae_data import (
+    AUDIO,
+    FEATURES,
+    TYPES,
+    Material,
+    device_of,
+    open_material,
+)
+from codec_ssl.tasks.encodecmae_model import ESPnetEncodecMAE, FrozenFront
+from codec_ssl.tasks.encodecmae_record import check_resume, complete_sizes, record
+from codec_ssl.tasks.packed import RecordedTask
+from codec_ssl.train.crops import CropOptions
+from codec_ssl.train.recovery import CheckpointKeeper
+from codec_ssl.train.side_by_side import SideBySide
+from codec_ssl.train.side_crops import crop_training, crop_validation, passes_of
+from codec_ssl.train.trainer import CodecSSLTrainer
+
+CROP_FRAMES = 300
+
+
+class EncodecMAETrainer(CodecSSLTrainer):
+    """Counts frames of crops, masked and visible ones."""
+
+    @classmethod
+    def batch_size(cls, tensors: Mapping[str, Tensor]) -> int:
+        """Frames of a batch."""
+        return int(tensors["lengths"].sum())
+
+
+class EncodecMAETask(RecordedTask, AbsTask):
+    """Data ``audio``, ``features``, ``codes``, ``labels``, see ``encodecmae_data``."""
+
+    num_optimizers = 1
+    trainer = EncodecMAETrainer
+    # The data of the last model, which the batches are made of.
+    _data: ClassVar[dict[str, SideBySide]] = {}
+
+    @classmethod
+    def add_task_arguments(cls, parser: argparse.ArgumentParser) -> None:
+        """Add the options of model and data, with the paper's values as defaults."""
+        group = parser.add_argument_group("EnCodecMAE")
+        add = group.add_argument
+        add("--input", default="latent", choices=INPUTS, help="what goes in")
+        add("--input_conf", action=NestedDictAction, default={}, help="of mel: see kaldi_mel.py")
+        add("--target", default="codes", choices=TARGETS, help="what is predicted")
+        for section in ("encoder_conf", "decoder_conf", "masking_conf", "target_conf"):
+            add(f"--{section}", action=NestedDictAction, default={})
+        add("--codec", type=str_or_none, help="of inputs, and of codes that no store brings")
+        add(
+            "--share_positions",
+            type=str2bool,
+            default=False,
+            help="one gain of positions for encoder and decoder: the paper's first version",
+        )
+        add(
+            "--encode_masked",
+            type=str2bool,
+            default=False,
+            help="masked frames go through the encoder too: an ablation at twice the cost",
+        )
+        add("--crop_frames", type=int, default=CROP_FRAMES, help="shorter recordings go in whole")
+        cls.add_packed_arguments(group)
+        parser.set_defaults(
+            iterator_type="task",
+            batch_size=128,
+            optim="adamw",
+            optim_conf={"lr": 1e-4, "betas": [0.9, 0.95], "weight_decay": 0.05},
+            grad_clip=float("inf"),
+            seed=42,
+            best_model_criterion=[("valid", "loss", "min")],
+            val_scheduler_criterion=("valid", "loss"),
+        )
+
+    @classmethod
+    def check_options(cls, args: argparse.Namespace) -> None:
+        """Refuse options that would not do what they say.
+
+        Raises:
+            ConfigError: Naming the option.
+        """
+        super().check_options(args)
+        if args.iterator_type != "task" or args.multiple_iterator:
+            raise ConfigError("crops of recordings need --iterator_type task, one iterator")
+        if args.valid_iterator_type not in (None, "task"):
+            raise ConfigError("crops of recordings need --valid_iterator_type task")
+        if args.grad_clip <= 0:
+            raise ConfigError(
+                f"--grad_clip {args.grad_clip} would turn gradients around; inf clips nothing"
+            )
+
+    @classmethod
+    def required_data_names(cls, train: bool = True, inference: bool = False) -> tuple[str, ...]:
+        """None that are always there."""
+        return ()
+
+    @classmethod
+    def optional_data_names(cls, train: bool = True, inference: bool = False) -> tuple[str, ...]:
+        """All kinds of data."""
+        return tuple(TYPES)
+
+    @classmethod
+    def build_collate_fn(cls, args: argparse.Namespace, train: bool) -> None:
+        """Batches come whole."""
+        return None
+
+    @classmethod
+    def build_preprocess_fn(
+        cls, args: argparse.Namespace, train: bool
+    ) -> Callable[[str, dict[str, np.ndarray]], dict[str, np.ndarray]] | None:
+        """Crops need no preprocessing."""
+        return None
+
+    @classmethod
+    def build_model(cls, args: argparse.Namespace) -> ESPnetEncodecMAE:
+        """Check the data, complete the configuration from it, and build the model.
+
+        Raises:
+            CodecSSLError: Data, configuration and checkpoint do not belong together.
+        """
+        front = FrozenFront(None, None, None, wants_codes=False)
+        if args.train_data_path_and_name_and_type:
+            material = open_material(args)
+            data_record = record(args, material)
+            keeper = CheckpointKeeper(args.output_dir, args.best_model_criterion)
+            if args.resume and keeper.exists():
+                check_resume(data_record, args.output_dir)
+            complete_sizes(args, material)
+            args.data_record = data_record
+            cls._data = {split: opened.frames for split, opened in material.splits.items()}
+            front = _front(args, material)
+        if args.distributed and (args.encoder_conf.get("layerdrop") or 0.0) > 0.0:
+            # Skipped layers get no gradient, and not on every rank at once.
+            args.unused_parameters = True
+        model = ESPnetEncodecMAE(build_encodecmae(vars(args)), front)
+        if args.compile_layers:
+            model.encodecmae.encoder.compile_layers()
+            model.encodecmae.decoder.compile_layers()
+        cls.check_init(args, model)
+        return model
+
+    @classmethod
+    def build_iter_factory(
+        cls,
+        args: argparse.Namespace,
+        distributed_option: DistributedOption,
+        mode: str,
+        kwargs: dict[str, Any] | None = None,
+    ) -> AbsIterFactory:
+        """Build the batches of training or validation."""
+        data = cls._data[mode]
+        crops = passes_of(data, args.crop_frames)
+        distributed = distributed_option.distributed
+        options = CropOptions(
+            crop_frames=args.crop_frames,
+            batch_size=args.batch_size,
+            steps=args.num_iters_per_epoch or -(-crops // args.batch_size),
+            seed=args.seed,
+            rank=distributed_option.dist_rank if distributed else 0,
+            num_ranks=distributed_option.dist_world_size if distributed else 1,
+        )
+        make = crop_training if mode == "train" else crop_validation
+        return make(data, options, args.num_workers, pin_memory=args.ngpu > 0)
+
+
+def _front(args: argparse.Namespace, material: Material) -> FrozenFront:
+    """What is still to be computed of a batch."""
+    found = material.splits["train"].paths
+    of_audio = AUDIO in found
+    by_table = args.input == QUANTIZED and CODES in found and FEATURES not in found
+    return FrozenFront(
+        source=material.source if of_audio and FEATURES not in found else None,
+        codec=material.codec if of_audio else None,
+        table=material.table(device_of(args)) if by_table else None,
+        wants_codes=CODES in streams_of(args.target),
+    )
