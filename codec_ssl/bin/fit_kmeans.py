@@ -22,6 +22,7 @@ def get_parser() -> argparse.ArgumentParser:
     parser.add_argument("--num_clusters", type=int, default=defaults.num_clusters)
     parser.add_argument("--max_frames", type=int, default=defaults.max_frames, help="kept frames")
     parser.add_argument("--portion", type=float, default=1.0, help="share of utterances to use")
+    parser.add_argument("--max_utterances", type=int, help="at most so many, at random")
     parser.add_argument("--num_iterations", type=int, default=defaults.num_iterations)
     parser.add_argument("--num_restarts", type=int, default=defaults.num_restarts)
     parser.add_argument("--init", choices=["kmeans++", "random"], default=defaults.init)
@@ -45,6 +46,7 @@ def main() -> None:
         material.utterances,
         given_layer(args),
         portion=args.portion,
+        max_utterances=args.max_utterances,
         seed=args.seed,
         data_dir=material.data_dir,
         batch_frames=args.batch_frames,

@@ -7,7 +7,7 @@ from pathlib import Path
 from codec_ssl.bin.cli import run
 from codec_ssl.data import audio_folder, mini_corpus
 from codec_ssl.data.alignment import read_textgrids, write_ctm
-from codec_ssl.data.corpora import audioset, css10, ljspeech, mls
+from codec_ssl.data.corpora import audioset, css10, fma, librilight, ljspeech, mls
 from codec_ssl.data.corpora.single_speaker import NUM_EVAL
 from codec_ssl.data.data_dir import PHONES, DataDir
 from codec_ssl.errors import ConfigError
@@ -26,6 +26,8 @@ def get_parser() -> argparse.ArgumentParser:
     _add_audioset(commands.add_parser("audioset", help="AudioSet, as far as it was downloaded"))
     _add_css10(commands.add_parser("css10", help="CSS10, single speakers of ten languages"))
     _add_ljspeech(commands.add_parser("ljspeech", help="LJSpeech"))
+    _add_librilight(commands.add_parser("librilight", help="Libri-Light, cut into pieces"))
+    _add_fma(commands.add_parser("fma", help="Free Music Archive, any of its sizes"))
     return parser
 
 
@@ -114,6 +116,24 @@ def _add_ljspeech(parser: argparse.ArgumentParser) -> None:
     _add_splits(parser, _ljspeech)
 
 
+def _add_librilight(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("--corpus_dir", type=Path, required=True, help="has small, medium, ...")
+    parser.add_argument("--out_dir", type=Path, required=True)
+    parser.add_argument("--parts", nargs="+", choices=librilight.PARTS, help="default: all there")
+    parser.add_argument(
+        "--max_duration", type=float, default=librilight.MAX_DURATION, metavar="SECONDS"
+    )
+    parser.add_argument("--num_jobs", type=int, default=8, help="files opened at a time")
+    parser.set_defaults(call=_librilight)
+
+
+def _add_fma(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("--corpus_dir", type=Path, required=True, help="such as fma_large")
+    parser.add_argument("--out_dir", type=Path, required=True)
+    parser.add_argument("--metadata", type=Path, help="tracks.csv, if it isn't found beside")
+    parser.set_defaults(call=_fma)
+
+
 def _add_splits(parser: argparse.ArgumentParser, call: Callable[..., list[DataDir]]) -> None:
     parser.add_argument("--out_dir", type=Path, required=True)
     parser.add_argument(
@@ -199,6 +219,16 @@ def _css10(args: argparse.Namespace) -> list[DataDir]:
 
 def _ljspeech(args: argparse.Namespace) -> list[DataDir]:
     return ljspeech.prepare(args.corpus_dir, args.out_dir, args.num_eval)
+
+
+def _librilight(args: argparse.Namespace) -> list[DataDir]:
+    return librilight.prepare(
+        args.corpus_dir, args.out_dir, args.parts, args.max_duration, args.num_jobs
+    )
+
+
+def _fma(args: argparse.Namespace) -> list[DataDir]:
+    return fma.prepare(args.corpus_dir, args.out_dir, args.metadata)
 
 
 def _values(text: str) -> set[str]:

@@ -1,7 +1,6 @@
 """Any folder of audio as a corpus, with an optional manifest: data dirs train, valid and test."""
 
 import logging
-import math
 import os
 import re
 from collections.abc import Collection, Iterable, Mapping
@@ -10,6 +9,7 @@ from pathlib import Path
 
 from codec_ssl.data.audio import BadAudio, audio_info
 from codec_ssl.data.data_dir import DataDir, only
+from codec_ssl.data.pieces import even_pieces
 from codec_ssl.data.splits import Unit, assign
 from codec_ssl.data.tables import numbered_lines
 from codec_ssl.errors import DataError
@@ -219,12 +219,10 @@ def _pieces(
         except BadAudio as error:
             _logger.warning("%s; left whole, the tokens stage will report it", error)
             continue
-        count = math.ceil(duration / max_duration)
-        if count > 1:
-            edges = [index * duration / count for index in range(count + 1)]
+        cut = even_pieces(duration, max_duration)
+        if len(cut) > 1:
             pieces[recording.utt_id] = {
-                f"{recording.utt_id}-{index:04d}": (edges[index], edges[index + 1])
-                for index in range(count)
+                f"{recording.utt_id}-{index:04d}": piece for index, piece in enumerate(cut)
             }
     return pieces
 

@@ -27,6 +27,7 @@ def fit_tokenizer(
     layer: int,
     *,
     portion: float = 1.0,
+    max_utterances: int | None = None,
     seed: int = 0,
     data_dir: DataDir | None = None,
     batch_frames: int = BATCH_FRAMES,
@@ -39,12 +40,15 @@ def fit_tokenizer(
         utterances: Those of the training set, see ``open_utterances``.
         layer: Layer to take.
         portion: Share of the utterances to look at, drawn at random: HuBERT takes a tenth.
+        max_utterances: Most utterances to look at: EnCodecMAE takes 10 000.
         seed: Seed of that draw.
         data_dir: For encoders of waveforms.
         batch_frames: Most padded frames in a batch.
     """
     utt_ids = sorted(utterances.utt_ids)
     count = max(1, round(portion * len(utt_ids)))
+    if max_utterances is not None:
+        count = min(count, max_utterances)
     chosen = np.random.default_rng(seed).permutation(len(utt_ids))[:count]
     picked = [utt_ids[i] for i in sorted(chosen)]
     logger.info("fitting on layer %d of %s, %d utterances", layer, encoder.name, len(picked))

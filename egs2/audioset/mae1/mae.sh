@@ -1,0 +1,1 @@
+../../TEMPLATE/mae1/mae.sh

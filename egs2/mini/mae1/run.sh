@@ -1,0 +1,13 @@
+#!/usr/bin/env bash
+# EnCodecMAE at mini scale: codec, masked autoencoder, k-means labels of its encoder, self-training on them; minutes on a CPU.
+#   bash run.sh                             the embedded corpus (synthetic speech, made on the spot)
+#   bash run.sh --size ci                   its smallest variant
+#   bash run.sh --audio_dir DIR [--manifest TSV]   your own recordings: speech, music, any sounds
+#   bash run.sh --train_config conf/train_v1.yaml   the paper's first version; train_v2_mel: mel in; train_v2_quantized: no audio is read
+# Any option of mae.sh may follow; --help lists them.
+set -euo pipefail
+cd "$(dirname "$0")"
+
+layers=4 clusters=256
+case " $* " in *" --size ci "* | *" --size=ci "*) layers=2 clusters=32 ;; esac
+bash ./mae.sh --size small --kmeans_layer "${layers}" --kmeans_clusters "${clusters}" --kmeans_frames 50000 "$@"
