@@ -1,6 +1,7 @@
 """Cutting long recordings into utterances of near-equal length."""
 
 import math
+from itertools import pairwise
 
 Piece = tuple[float, float]
 
@@ -14,4 +15,4 @@ def even_pieces(duration: float, max_duration: float) -> list[Piece]:
     """
     count = max(1, math.ceil(duration / max_duration))
     edges = [index * duration / count for index in range(count + 1)]
-    return list(zip(edges[:-1], edges[1:], strict=True))
+    return list(pairwise(edges))

@@ -2,7 +2,7 @@ import numpy as np
 import pytest
 import torch
 
-from codec_ssl.nn.masking import SpanMasking
+from codec_ssl.nn.masking import GapMasking, SpanMasking
 
 
 def reference_mask(length, rng, prob=0.8, span=10, min_masks=2):
@@ -79,3 +79,47 @@ def test_utterances_shorter_than_a_span_are_handled(length):
 def test_impossible_settings_are_refused():
     with pytest.raises(ValueError):
         SpanMasking(prob=0.0)
+
+
+def drawn_gaps(length, rng, proportion=0.5, gap=15):
+    """EnCodecMAE's masking, one gap after another; excess taken from the first gap's run."""
+    mask, starts, wanted = np.zeros(length, bool), [], int(proportion * length)
+    while mask.sum() < wanted:
+        starts.append(rng.integers(0, max(0, length - gap) + 1))
+        mask[starts[-1] : starts[-1] + gap] = True
+    excess = mask.sum() - wanted
+    if excess:
+        begin = starts[0]
+        while begin > 0 and mask[begin - 1]:
+            begin -= 1
+        mask[begin : begin + excess] = False
+    return mask
+
+
+@pytest.mark.parametrize("proportion", [0.5, 0.3, 0.75])
+def test_gaps_mask_exactly_the_share_and_at_most_one_run_is_shorter_than_a_gap(proportion):
+    lengths = torch.tensor([300, 299, 31, 30, 16, 15, 14, 3, 2, 1] * 40)
+    masking = GapMasking(proportion)
+    mask = masking(lengths, torch.Generator().manual_seed(0))
+    for part, length in zip(mask.split(lengths.tolist()), lengths.tolist(), strict=True):
+        assert part.sum() == int(proportion * length)
+        assert (run_lengths(part.numpy()) < 15).sum() <= 1
+
+
+@pytest.mark.parametrize("length", [20, 60, 300])
+def test_gaps_are_distributed_as_if_drawn_one_after_another(length):
+    trials = 4000
+    rng = np.random.default_rng(0)
+    wanted = np.stack([drawn_gaps(length, rng) for _ in range(trials)])
+    lengths = torch.full((trials,), length)
+    found = GapMasking()(lengths, torch.Generator().manual_seed(1)).view(trials, -1).numpy()
+    assert np.abs(wanted.mean(0) - found.mean(0)).max() < 5 * np.sqrt(0.25 * 2 / trials)
+    runs = [np.concatenate([run_lengths(m) for m in masks]) for masks in (wanted, found)]
+    hist = [np.histogram(np.minimum(r, 60), np.arange(1, 62))[0] / len(r) for r in runs]
+    assert np.abs(hist[0] - hist[1]).max() < 0.03
+
+
+def test_gaps_refuse_what_cannot_be():
+    for options in ({"proportion": 1.0}, {"proportion": -0.1}, {"gap": 0}):
+        with pytest.raises(ValueError, match="cannot work"):
+            GapMasking(**options)

@@ -125,11 +125,11 @@ def test_codebooks_stay_as_they_are_at_validation():
 def test_statistics_tell_collapse_from_even_use():
     even = torch.arange(8).repeat(4).unsqueeze(1)
     logits = F.one_hot(even, 8).float()
-    stats = prediction_stats(logits, even)
+    stats = prediction_stats(logits.argmax(-1), even, logits.size(2))
     assert stats["target_perplexity"].item() == pytest.approx(8.0, rel=1e-5)
     assert stats["pred_perplexity"].item() == pytest.approx(8.0, rel=1e-5)
     assert stats["acc_masked"] == 1.0 and stats["code_usage"] == 1.0
-    stats = prediction_stats(logits, torch.zeros_like(even))
+    stats = prediction_stats(logits.argmax(-1), torch.zeros_like(even), logits.size(2))
     assert stats["target_perplexity"].item() == pytest.approx(1.0)
     assert stats["code_usage"].item() == pytest.approx(1 / 8)
     assert stats["acc_masked"].item() == pytest.approx(1 / 8)
