@@ -20,10 +20,14 @@ OWN_OPTION = {
     "asr2": "--tokens",
     "codec1": "--metrics",
     "tts1": "--systems",
+    "mae1": "--teacher",
 }
 # audioset links to the configs of mls
 CODEC_CONFIGS = sorted({p.resolve() for p in ROOT.glob("egs2/*/codec1/conf/**/train*.yaml")})
 TTS_CONFIGS = sorted(ROOT.glob("egs2/*/tts1/conf/**/train*.yaml"))
+MAE_CONFIGS = sorted(
+    p for p in ROOT.glob("egs2/*/mae1/conf/**/*train_*.yaml") if p.stem != "train_codec"
+)
 CODEC2VEC_CONFIGS = sorted(ROOT.glob("egs2/*/ssl1/conf/**/train_codec2vec*.yaml"))
 
 
@@ -91,6 +95,38 @@ def test_codec2vec_config_builds_its_model(config: Path):
     values["frontend_conf"] = {**values["frontend_conf"], **sizes}
     model = build_codec2vec(values)
     assert model.encoder.num_layers == values["encoder_conf"]["num_layers"]
+
+
+@pytest.mark.parametrize("config", MAE_CONFIGS, ids=recipe_id)
+def test_mae_config_builds_its_model_with_options_that_the_training_knows(config: Path):
+    import torch
+
+    from codec_ssl.ssl.encodecmae import build_encodecmae
+    from codec_ssl.tasks.encodecmae import EncodecMAETask
+
+    args = EncodecMAETask.get_parser().parse_args(["--config", str(config), "--output_dir", "x"])
+    args.input_conf["width"] = 256 if args.input == "mel" else 128
+    args.target_conf |= {"sizes": [1024] * 8, "num_classes": 1024}
+    with torch.device("meta"):
+        model = build_encodecmae(vars(args))
+    kind, version, *_, size = config.stem.split("_")
+    assert args.share_positions == (version == "v1")
+    targets = {"train": "codes", "selftrain": "both" if version == "v1" else "labels"}
+    assert args.target == targets[kind]
+    if "mini" in config.parts:
+        return
+    # The authors' settings, and the size of the model that is stated beside them.
+    assert (
+        args.max_epoch * args.num_iters_per_epoch == {"train": 500, "selftrain": 150}[kind] * 1000
+    )
+    assert (args.batch_size, args.crop_frames, args.seed) == (128, 300, 42)
+    assert args.optim_conf == {"lr": 1e-4, "betas": [0.9, 0.95], "weight_decay": 0.05}
+    assert args.scheduler is None and args.grad_clip == float("inf")
+    assert model.encoder.num_layers == {"small": 5, "base": 10, "large": 20}[size]
+    if args.target == "codes" and args.input == "latent":
+        stated = float(re.search(r"([\d.]+) M parameters in all", config.read_text())[1])
+        count = sum(parameter.numel() for parameter in model.parameters())
+        assert round(count / 1e6, 1) == stated
 
 
 @pytest.mark.parametrize("config", ASR_CONFIGS, ids=recipe_id)
