@@ -4,6 +4,7 @@ Letters: B batch, T frames, N samples, M mel bands.
 """
 
 import hashlib
+import math
 from collections.abc import Sequence
 
 import torch
@@ -63,7 +64,10 @@ class KaldiMel(WaveEncoder):
 
     def _fbank(self, wav: Tensor) -> Tensor:
         """``(N,)`` to ``(T, M)``."""
-        whole = torch.nn.functional.pad(wav, (0, -len(wav) % self.hop))
+        frames = self.frames_of(len(wav))
+        # Kaldi wants a window at least, whatever is cut from the result then.
+        length = max(frames * self.hop, math.ceil(self.window_ms * self.sample_rate / 1000))
+        whole = torch.nn.functional.pad(wav, (0, length - len(wav)))
         energies = kaldi.fbank(
             whole.unsqueeze(0),
             sample_frequency=self.sample_rate,
@@ -76,7 +80,7 @@ class KaldiMel(WaveEncoder):
             use_energy=False,
             snip_edges=False,
         )
-        return (energies - self.mean) / self.deviation
+        return (energies[:frames] - self.mean) / self.deviation
 
     def frames_of(self, num_samples: int) -> int:
         """See ``WaveEncoder.frames_of``: ceil(N / hop), as codecs do."""

@@ -1,10 +1,9 @@
 """The task that trains EnCodecMAE (arXiv 2309.07391), and goes on with k-means labels."""
 
 import argparse
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from typing import Any, ClassVar
 
-import numpy as np
 from espnet2.iterators.abs_iter_factory import AbsIterFactory
 from espnet2.tasks.abs_task import AbsTask
 from espnet2.train.distributed_utils import DistributedOption
@@ -12,7 +11,6 @@ from espnet2.utils.nested_dict_action import NestedDictAction
 from espnet2.utils.types import str2bool, str_or_none
 from torch import Tensor
 
-from codec_ssl.errors import ConfigError
 from codec_ssl.features.mae_input import INPUTS, QUANTIZED
 from codec_ssl.ssl.encodecmae import build_encodecmae
 from codec_ssl.ssl.mae_objective import CODES, TARGETS, streams_of
@@ -27,6 +25,7 @@ from codec_ssl.tasks.encodecmae_data import (
 from codec_ssl.tasks.encodecmae_model import ESPnetEncodecMAE, FrozenFront
 from codec_ssl.tasks.encodecmae_record import check_resume, complete_sizes, record
 from codec_ssl.tasks.packed import RecordedTask
+from codec_ssl.tasks.ready_batches import ReadyBatchTask
 from codec_ssl.train.crops import CropOptions
 from codec_ssl.train.recovery import CheckpointKeeper
 from codec_ssl.train.side_by_side import SideBySide
@@ -45,7 +44,7 @@ class EncodecMAETrainer(CodecSSLTrainer):
         return int(tensors["lengths"].sum())
 
 
-class EncodecMAETask(RecordedTask, AbsTask):
+class EncodecMAETask(ReadyBatchTask, RecordedTask, AbsTask):
     """Data ``audio``, ``features``, ``codes``, ``labels``, see ``encodecmae_data``."""
 
     num_optimizers = 1
@@ -90,43 +89,9 @@ class EncodecMAETask(RecordedTask, AbsTask):
         )
 
     @classmethod
-    def check_options(cls, args: argparse.Namespace) -> None:
-        """Refuse options that would not do what they say.
-
-        Raises:
-            ConfigError: Naming the option.
-        """
-        super().check_options(args)
-        if args.iterator_type != "task" or args.multiple_iterator:
-            raise ConfigError("crops of recordings need --iterator_type task, one iterator")
-        if args.valid_iterator_type not in (None, "task"):
-            raise ConfigError("crops of recordings need --valid_iterator_type task")
-        if args.grad_clip <= 0:
-            raise ConfigError(
-                f"--grad_clip {args.grad_clip} would turn gradients around; inf clips nothing"
-            )
-
-    @classmethod
-    def required_data_names(cls, train: bool = True, inference: bool = False) -> tuple[str, ...]:
-        """None that are always there."""
-        return ()
-
-    @classmethod
     def optional_data_names(cls, train: bool = True, inference: bool = False) -> tuple[str, ...]:
         """All kinds of data."""
         return tuple(TYPES)
-
-    @classmethod
-    def build_collate_fn(cls, args: argparse.Namespace, train: bool) -> None:
-        """Batches come whole."""
-        return None
-
-    @classmethod
-    def build_preprocess_fn(
-        cls, args: argparse.Namespace, train: bool
-    ) -> Callable[[str, dict[str, np.ndarray]], dict[str, np.ndarray]] | None:
-        """Crops need no preprocessing."""
-        return None
 
     @classmethod
     def build_model(cls, args: argparse.Namespace) -> ESPnetEncodecMAE:

@@ -2,10 +2,9 @@
 
 import argparse
 import math
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from typing import Any, ClassVar
 
-import numpy as np
 import torch
 from espnet2.iterators.abs_iter_factory import AbsIterFactory
 from espnet2.tasks.abs_task import AbsTask
@@ -16,7 +15,7 @@ from torch import Tensor
 
 from codec_ssl.errors import ConfigError
 from codec_ssl.features.stream import BATCH_FRAMES
-from codec_ssl.tasks.guarded import GuardedTask
+from codec_ssl.tasks.ready_batches import ReadyBatchTask
 from codec_ssl.tasks.tokenizer_data import (
     check_resume,
     iter_factory,
@@ -49,7 +48,7 @@ class TokenizerTrainer(CodecSSLTrainer):
         return int(tensors["features_lengths"].sum())
 
 
-class TokenizerTask(GuardedTask, AbsTask):
+class TokenizerTask(ReadyBatchTask, AbsTask):
     """Data ``features`` of type ``feature_cache``, or ``codes`` of type ``token_store``.
 
     At its end the folder ``tokenizer`` in the experiment directory holds the tokenizer.
@@ -126,41 +125,16 @@ class TokenizerTask(GuardedTask, AbsTask):
             ConfigError: Naming the option.
         """
         super().check_options(args)
-        if args.iterator_type != "task" or args.multiple_iterator:
-            raise ConfigError("crops of features need --iterator_type task, one iterator")
-        if args.valid_iterator_type not in (None, "task"):
-            raise ConfigError("crops of features need --valid_iterator_type task")
         if args.accum_grad != 1:
             raise ConfigError(
                 f"--accum_grad must be 1, not {args.accum_grad}: the codebooks move with every"
                 " batch"
             )
-        if args.grad_clip <= 0:
-            raise ConfigError(
-                f"--grad_clip {args.grad_clip} would turn gradients around; inf clips nothing"
-            )
-
-    @classmethod
-    def required_data_names(cls, train: bool = True, inference: bool = False) -> tuple[str, ...]:
-        """None that are always there."""
-        return ()
 
     @classmethod
     def optional_data_names(cls, train: bool = True, inference: bool = False) -> tuple[str, ...]:
         """Features, or what an encoder makes them of."""
         return ("features", "codes", "audio")
-
-    @classmethod
-    def build_collate_fn(cls, args: argparse.Namespace, train: bool) -> None:
-        """Batches come whole."""
-        return None
-
-    @classmethod
-    def build_preprocess_fn(
-        cls, args: argparse.Namespace, train: bool
-    ) -> Callable[[str, dict[str, np.ndarray]], dict[str, np.ndarray]] | None:
-        """Features need no preprocessing; the paper's are not even normalised."""
-        return None
 
     @classmethod
     def build_model(cls, args: argparse.Namespace) -> ESPnetTokenizer:

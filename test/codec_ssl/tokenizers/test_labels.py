@@ -164,3 +164,15 @@ def test_command_lines_fit_label_and_refuse_a_wrong_layer(tmp_path, monkeypatch,
     assert TokenStore(tmp_path / "labels").meta.num_utterances == 9
     with pytest.raises(ConfigError, match=r"was fitted on layer 2, found --layer 1.*'labels'"):
         run(extract_labels_command, *common, 1, *out)
+
+
+def test_k_means_may_look_at_so_many_utterances_and_frames(root, store):
+    seen = {}
+    for limit in (None, 7):
+        tokenizer = KMeans(KMeansOptions(4, max_frames=50, num_iterations=3))
+        encoder = make_encoder(str(root / "exp"), store, "cpu")
+        fit_tokenizer(tokenizer, encoder, store, LAYER, max_utterances=limit)
+        seen[limit] = tokenizer.report
+    assert seen[None]["num_frames_seen"] == int(store.lengths.sum())
+    assert 0 < seen[7]["num_frames_seen"] < seen[None]["num_frames_seen"] / 3
+    assert seen[7]["num_frames"] == 50
