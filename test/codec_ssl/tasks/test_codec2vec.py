@@ -3,12 +3,12 @@
 import json
 import os
 import signal
-import socket
 from pathlib import Path
 
 import pytest
 import torch
 import yaml
+from ranks import read_ranks, two_ranks
 
 from codec_ssl.errors import CheckpointError, ConfigError, TokenError
 from codec_ssl.train.checkpoint import load_state_strict, load_weights
@@ -143,39 +143,9 @@ def test_init_param_is_strict_unless_told_otherwise(tmp_path, task, command):
 
 @pytest.mark.parametrize("target", ["cluster", "online"])
 def test_two_processes_hold_the_same_model_and_loss(tmp_path, task, command, in_parallel, target):
-    with socket.socket() as free:
-        free.bind(("localhost", 0))
-        port = free.getsockname()[1]
-
-    def rank(number: int):
-        from codec_ssl.train import history
-
-        dist = f"""--dist_rank {number} --dist_world_size 2 --dist_master_addr localhost
-            --dist_master_port {port} --dist_backend gloo --multiprocessing_distributed false
-            --max_epoch 2"""
-
-        def train():
-            kept = []
-            finish = task.trainer.validate_one_epoch.__func__
-            append = history.History.append
-
-            def record(self, epoch, stats, valid):
-                kept.append(stats["loss"])
-                append(self, epoch, stats, valid)
-
-            def validate(cls, model, **kwargs):
-                finish(cls, model=model, **kwargs)
-                content = {"losses": kept, "model": model.module.state_dict()}
-                torch.save(content, tmp_path / f"rank{number}.pth")
-
-            history.History.append = record
-            task.trainer.validate_one_epoch = classmethod(validate)
-            run(task, command(tmp_path / "exp", target, *dist.split()))
-
-        return train
-
-    assert in_parallel(rank(0), rank(1)) == [0, 0]
-    first, second = (torch.load(tmp_path / f"rank{n}.pth", weights_only=True) for n in (0, 1))
+    cmd = command(tmp_path / "exp", target, "--max_epoch", "2")
+    assert in_parallel(*two_ranks(task, cmd, tmp_path)) == [0, 0]
+    first, second = read_ranks(tmp_path)
     assert len(first["losses"]) == 2 and first["losses"] == second["losses"]
     torch.testing.assert_close(first["model"], second["model"], rtol=0, atol=0)
     torch.testing.assert_close(first["model"], load_weights(tmp_path / "exp")[1], rtol=0, atol=0)

@@ -7,6 +7,7 @@ import pytest
 import torch
 import toy_mae
 from processes import kill_in_training
+from ranks import read_ranks, two_ranks
 
 from codec_ssl.errors import CheckpointError, ConfigError, TokenError
 from codec_ssl.features.cache_writer import write_cache
@@ -89,6 +90,14 @@ def test_killed_and_resumed_equals_uninterrupted(tmp_path, task, command, forked
     assert forked(run, task, cut, STEPS + 2) == -signal.SIGKILL
     run(task, cut)
     same_run(tmp_path / "whole", tmp_path / "cut")
+
+
+def test_two_processes_hold_the_same_model_and_loss(tmp_path, task, command, in_parallel):
+    assert in_parallel(*two_ranks(task, command(tmp_path / "exp"), tmp_path)) == [0, 0]
+    first, second = read_ranks(tmp_path)
+    assert len(first["losses"]) == 2 and first["losses"] == second["losses"]
+    torch.testing.assert_close(first["model"], second["model"], rtol=0, atol=0)
+    torch.testing.assert_close(first["model"], load_weights(tmp_path / "exp")[1], rtol=0, atol=0)
 
 
 def test_codes_of_a_store_and_codes_made_on_the_way_train_alike(tmp_path, task, command):
