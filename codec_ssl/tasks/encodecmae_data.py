@@ -131,7 +131,6 @@ def _open_split(args: argparse.Namespace, split: str, codec: Codec | None) -> Op
     opened.stores = stores
     if FEATURES in opened.paths:
         opened.cache = FeatureCache(opened.paths[FEATURES])
-        _check_cache(args, opened.cache)
     maker = None if codec is None else {"fingerprint": codec.fingerprint}
     if CODES in stores:
         report = contract.check(stores[CODES], stores.get(LABELS), expect_maker=maker)
@@ -173,11 +172,16 @@ def _check_names(
         raise ConfigError(f"{split} data: audio would be read for nothing: leave it out")
 
 
-def _check_cache(args: argparse.Namespace, cache: FeatureCache) -> None:
-    kind = cache.origin.encoder.partition(":")[0]
-    if kind != args.input or cache.origin.layer != 0:
+def _check_cache(args: argparse.Namespace, cache: FeatureCache, source: WaveEncoder | None) -> None:
+    """See that cached features are those that the options would make of waveforms."""
+    found = cache.origin
+    alike = found.encoder.partition(":")[0] == args.input and found.layer == 0
+    if source is not None:
+        alike &= found.fingerprint == source.fingerprint
+    if not alike:
+        made = "" if source is None else f" ({source.fingerprint[:12]})"
         raise ConfigError(
-            f"{cache.path}: expected features of the input {args.input}, found {cache.origin}",
+            f"{cache.path}: expected features of the input {args.input}{made}, found {found}",
             stage="features",
         )
 
@@ -206,6 +210,7 @@ def _put_together(
 ) -> None:
     streams: dict[str, Stream] = {n: StoredStream(s) for n, s in opened.stores.items()}
     if opened.cache is not None:
+        _check_cache(args, opened.cache, source)
         streams[FEATURES] = StoredStream(opened.cache)
     shapes = getattr(args, f"{split}_shape_file")
     leader = next(name for name in _LEADERS if name in opened.paths)

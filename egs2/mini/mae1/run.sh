@@ -3,7 +3,7 @@
 #   bash run.sh                             the embedded corpus (synthetic speech, made on the spot)
 #   bash run.sh --size ci                   its smallest variant
 #   bash run.sh --audio_dir DIR [--manifest TSV]   your own recordings: speech, music, any sounds
-#   bash run.sh --train_config conf/train_v1.yaml   the paper's first version; train_v2_mel: mel in; train_v2_quantized: no audio is read
+#   bash run.sh --train_config conf/train_v1.yaml   the paper's first version; train_v2_mel: mel in; train_v2_quantized: stored codes in, without audio
 # Any option of mae.sh may follow; --help lists them.
 set -euo pipefail
 cd "$(dirname "$0")"
