@@ -156,6 +156,8 @@ def _check_names(
             f"{split} data: input {args.input}: expected audio or features"
             f"{' or codes' if args.input == QUANTIZED else ''}, found {sorted(found)}"
         )
+    if inputs_of_audio and args.input != MEL and not has_codec:
+        raise ConfigError(f"input {args.input}: expected --codec, found none", stage="codec")
     if codes_of_audio and not (AUDIO in found and has_codec):
         raise ConfigError(
             f"{split} data: target {args.target}: expected codes, or audio and --codec, found"
