@@ -109,7 +109,7 @@ def test_mae_config_builds_its_model_with_options_that_the_training_knows(config
     args.target_conf |= {"sizes": [1024] * 8, "num_classes": 1024}
     with torch.device("meta"):
         model = build_encodecmae(vars(args))
-    kind, version, *_, size = config.stem.split("_")
+    kind, version, *rest = config.stem.split("_")
     assert args.share_positions == (version == "v1")
     targets = {"train": "codes", "selftrain": "both" if version == "v1" else "labels"}
     assert args.target == targets[kind]
@@ -122,7 +122,7 @@ def test_mae_config_builds_its_model_with_options_that_the_training_knows(config
     assert (args.batch_size, args.crop_frames, args.seed) == (128, 300, 42)
     assert args.optim_conf == {"lr": 1e-4, "betas": [0.9, 0.95], "weight_decay": 0.05}
     assert args.scheduler is None and args.grad_clip == float("inf")
-    assert model.encoder.num_layers == {"small": 5, "base": 10, "large": 20}[size]
+    assert model.encoder.num_layers == {"small": 5, "base": 10, "large": 20}[rest[-1]]
     if args.target == "codes" and args.input == "latent":
         stated = float(re.search(r"([\d.]+) M parameters in all", config.read_text())[1])
         count = sum(parameter.numel() for parameter in model.parameters())
