@@ -99,7 +99,7 @@ else
     codec_in=(--opt "${codec}")
     if [ -e "${codec}" ]; then codec_in=(--in "${codec}"); fi
 fi
-name=$(basename "${codec%.*}")
+name=$(codec_name_of "${codec}")
 codes=${dumpdir}/${name}
 told=(--recipe "${recipe}" --config "${train_config}" --exp "${codec}")  # what results say of the codec
 

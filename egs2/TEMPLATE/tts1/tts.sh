@@ -89,7 +89,7 @@ if has codes || has copy; then
         fi
         codec_inputs=(--in "${expdir}/codec")
     else
-        codec_name=$(basename "${codec%.*}")
+        codec_name=$(codec_name_of "${codec}")
         codec_inputs=(--opt "${codec}")
         if [ -e "${codec}" ]; then codec_inputs=(--in "${codec}") codec=$(realpath "${codec}"); fi
     fi
