@@ -67,6 +67,16 @@ def main() -> None:
     rows.append(["all", str(len(shapes)), f"{found.hours:.3f}", "100.0"])
     title = f"{args.data_dir}: {len(found.bad)} unusable, rates {dict(found.rates)}"
     print(render([args.by, "utterances", "hours", "%"], rows, "text", title=title), end="")
+    low = {rate: count for rate, count in found.rates.items() if rate < args.sample_rate}
+    if low:
+        _logger.warning(
+            "%s: %d utterances have a lower rate than the codec's %d Hz (%s) and teach it nothing "
+            "above half of theirs",
+            args.data_dir,
+            sum(low.values()),
+            args.sample_rate,
+            ", ".join(f"{count} of {rate} Hz" for rate, count in sorted(low.items())),
+        )
     if len(found.bad):
         _logger.warning(
             "%s: %d utterances cannot be used (%s) and are left out of training, see %s",

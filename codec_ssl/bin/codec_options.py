@@ -5,6 +5,7 @@ import argparse
 import torch
 
 from codec_ssl.bin.cli import str2bool
+from codec_ssl.errors import ConfigError
 
 
 def add_codec_job_options(parser: argparse.ArgumentParser, finalize: str) -> None:
@@ -23,9 +24,20 @@ def add_codec_job_options(parser: argparse.ArgumentParser, finalize: str) -> Non
 
 
 def choose_device(name: str, job: int) -> torch.device:
-    """The device of a job: jobs take the visible GPUs in turn, unless one is named."""
-    if name not in {"auto", "cuda"}:
-        return torch.device(name)
-    if torch.cuda.is_available():
-        return torch.device("cuda", (job - 1) % torch.cuda.device_count())
-    return torch.device("cpu" if name == "auto" else name)
+    """The device of a job: jobs take the visible GPUs in turn, unless one is named.
+
+    Raises:
+        ConfigError: If there is no such device.
+    """
+    num_gpus = torch.cuda.device_count()
+    if name in {"auto", "cuda"} and num_gpus:
+        return torch.device("cuda", (job - 1) % num_gpus)
+    try:
+        device = torch.device("cpu" if name == "auto" else name)
+    except RuntimeError as error:
+        raise ConfigError(
+            f"--device: expected auto, cpu, cuda or cuda:N, found {name!r}"
+        ) from error
+    if device.type == "cuda" and (device.index or 0) >= num_gpus:
+        raise ConfigError(f"--device {name}: PyTorch finds {num_gpus} GPUs on this machine")
+    return device

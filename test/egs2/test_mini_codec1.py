@@ -9,6 +9,7 @@ import pytest
 import soundfile
 
 from codec_ssl.codecs.base import load_codec
+from codec_ssl.data.bad_audio import BadAudioLog
 from codec_ssl.data.data_dir import DataDir
 from codec_ssl.report.results import Result, find_results
 from codec_ssl.tokens.store import TokenStore
@@ -106,6 +107,23 @@ def test_a_config_without_a_rate_and_one_that_is_not_there_are_named(tmp_path: P
     for given, message in ((config, "expected sampling_rate:"), ("no.yaml", "no such file")):
         done = bash("run.sh", "--dry_run", "true", "--train_config", str(given))
         assert done.returncode == 1 and message in done.stderr
+
+
+def test_clips_that_cannot_be_read_are_listed_and_left_out_or_stop_before_the_training(folder):
+    (folder / "en0.wav").write_bytes(b"RIFF, and then nothing")
+    places = [f"--{name}dir={folder / name}" for name in ("data", "dump", "exp")]
+    options = ["--size", "ci", "--audio_dir", str(folder), "--stop_stage", "stats", *places]
+    options += ["--audio_opts", "--fractions 1,0,0", "--valid_set", "train", "--eval_sets", "train"]
+    done = bash("run.sh", *options, "--max_bad_rate", "0.01")
+    assert done.returncode != 0
+    assert "bad audio: 1 of" in done.stderr and "1 unreadable" in done.stderr
+    done = bash("run.sh", *options, "--max_bad_rate", "0.5")
+    assert done.returncode == 0, done.stderr
+    stats = folder / "exp/stats/train"
+    [bad] = BadAudioLog.read(stats / "bad_audio.tsv").entries
+    assert (bad.utt_id, bad.reason) == ("en0", "unreadable")
+    shapes = (stats / "num_samples").read_text()
+    assert "en1 16000" in shapes and "en0 " not in shapes
 
 
 @pytest.fixture

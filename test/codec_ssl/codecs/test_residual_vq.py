@@ -26,9 +26,10 @@ def make(restart_below: int = 2) -> ResidualVectorQuantizer:
 
 
 def batch(rank: int, step: int) -> torch.Tensor:
-    """Latents (B, D, T) of a rank: another place and another number of them on each."""
+    """Latents (B, D, T) of a rank, as an encoder gives them: other places and numbers on each."""
     random = torch.Generator().manual_seed(1000 * rank + step)
-    return torch.randn(2, WIDTH, 20 + 30 * rank, generator=random) + 5.0 * rank
+    latents = torch.randn(2, WIDTH, 20 + 30 * rank, generator=random) + 5.0 * rank
+    return latents.requires_grad_()
 
 
 def start(quantizer: ResidualVectorQuantizer) -> None:
