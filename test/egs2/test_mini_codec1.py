@@ -11,6 +11,7 @@ import soundfile
 from codec_ssl.codecs.base import load_codec
 from codec_ssl.data.bad_audio import BadAudioLog
 from codec_ssl.data.data_dir import DataDir
+from codec_ssl.data.tables import read_table
 from codec_ssl.report.results import Result, find_results
 from codec_ssl.tokens.store import TokenStore
 
@@ -109,21 +110,33 @@ def test_a_config_without_a_rate_and_one_that_is_not_there_are_named(tmp_path: P
         assert done.returncode == 1 and message in done.stderr
 
 
+def test_a_condition_that_the_study_does_not_have_is_named_before_anything_is_trained(folder):
+    options = ["--audio_dir", str(folder), "--manifest", str(folder / "manifest.tsv")]
+    options += ["--conditions", "english klingon", "--out", str(folder / "study")]
+    done = bash("local/study.sh", *options)
+    assert done.returncode == 1 and "multilingual_audio, not 'klingon'" in done.stderr
+    assert not (folder / "study").exists()
+
+
 def test_clips_that_cannot_be_read_are_listed_and_left_out_or_stop_before_the_training(folder):
-    (folder / "en0.wav").write_bytes(b"RIFF, and then nothing")
+    broken = {"en0", "en1", "en2"}
+    for utt_id in broken:
+        (folder / f"{utt_id}.wav").write_bytes(b"RIFF, and then nothing")
     places = [f"--{name}dir={folder / name}" for name in ("data", "dump", "exp")]
     options = ["--size", "ci", "--audio_dir", str(folder), "--stop_stage", "stats", *places]
-    options += ["--audio_opts", "--fractions 1,0,0", "--valid_set", "train", "--eval_sets", "train"]
     done = bash("run.sh", *options, "--max_bad_rate", "0.01")
     assert done.returncode != 0
-    assert "bad audio: 1 of" in done.stderr and "1 unreadable" in done.stderr
+    assert "bad audio: " in done.stderr and "unreadable" in done.stderr
     done = bash("run.sh", *options, "--max_bad_rate", "0.5")
     assert done.returncode == 0, done.stderr
-    stats = folder / "exp/stats/train"
-    [bad] = BadAudioLog.read(stats / "bad_audio.tsv").entries
-    assert (bad.utt_id, bad.reason) == ("en0", "unreadable")
-    shapes = (stats / "num_samples").read_text()
-    assert "en1 16000" in shapes and "en0 " not in shapes
+    for name in ("train", "valid"):
+        stats, utt_ids = folder / "exp/stats" / name, set(DataDir(folder / "data" / name).utt_ids)
+        bad = BadAudioLog.read(stats / "bad_audio.tsv").entries
+        assert {(each.utt_id, each.reason) for each in bad} == {
+            (utt_id, "unreadable") for utt_id in broken & utt_ids
+        }
+        assert set(read_table(stats / "num_samples")) == utt_ids - broken
+    assert broken & set(DataDir(folder / "data/train").utt_ids)
 
 
 @pytest.fixture

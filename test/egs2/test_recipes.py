@@ -435,6 +435,13 @@ def test_curves_end_with_the_training_and_scored_sets_get_tokens(tmp_path: Path)
     assert not any(out.endswith("train-clean-100") for out in tokens)
 
 
+@pytest.mark.parametrize("recipe", ["mls/codec1", "audioset/codec1"])
+def test_a_folder_of_audio_brings_its_sets_to_the_study_too(tmp_path: Path, recipe: str):
+    outs = {out for _, out in plan(recipe, tmp_path, "--audio_dir", "x")}
+    assert "exp/stats/train" in outs and not any("ljspeech" in out for out in outs)
+    assert sum(out.startswith("exp/decoded/") and out.endswith("/test") for out in outs) == 1
+
+
 def test_layers_come_from_the_encoders_file_and_folders_of_audio_bring_their_sets(tmp_path: Path):
     planned = plan("librispeech/tok1", tmp_path, "--encoder", "hubert_base", "--audio_dir", "x")
     outs = {out for _, out in planned}

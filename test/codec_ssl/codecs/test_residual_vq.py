@@ -79,7 +79,7 @@ def ranks(tmp_path_factory: pytest.TempPathFactory) -> list[dict[str, dict[str, 
     folder = tmp_path_factory.mktemp("ranks")
     command = [sys.executable, __file__]
     started = [subprocess.Popen([*command, str(rank), str(folder)]) for rank in range(2)]
-    assert [rank.wait(timeout=120) for rank in started] == [0, 0]
+    assert [rank.wait(timeout=500) for rank in started] == [0, 0]
     return [torch.load(Path(folder) / f"{rank}.pt", weights_only=True) for rank in range(2)]
 
 
