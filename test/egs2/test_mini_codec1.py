@@ -96,7 +96,7 @@ def test_fewer_codebooks_are_a_codec_of_their_own_and_a_codec_that_is_there_is_s
     utt_id = two.utt_ids[0]
     assert np.array_equal(two[utt_id], eight[utt_id][:, :2])
     options = [f"--datadir={finished / 'data'}", "--codec", str(finished / "exp/soundstream")]
-    codec1(tmp_path, "--decode_codebooks", "1 4", *options)
+    codec1(tmp_path, "--decode_codebooks", "1 4", "--stop_stage", "decode", *options)
     folders = sorted(p.name for p in (tmp_path / "exp/decoded/soundstream").glob("test*"))
     assert folders == ["test_1cb", "test_4cb"]
     assert not (tmp_path / "exp/stats").exists()
