@@ -4,7 +4,7 @@ import argparse
 
 import torch
 
-from codec_ssl.bin.cli import str2bool
+from codec_ssl.bin.cli import positive_int, str2bool
 from codec_ssl.errors import ConfigError
 
 
@@ -16,11 +16,11 @@ def add_codec_job_options(parser: argparse.ArgumentParser, finalize: str) -> Non
         finalize: What ``--finalize true`` does.
     """
     add = parser.add_argument
-    add("--job", type=int, default=1, help="number of this job, from 1")
-    add("--num_jobs", type=int, default=1, help="jobs that share the work")
+    add("--job", type=positive_int, default=1, help="number of this job, from 1")
+    add("--num_jobs", type=positive_int, default=1, help="jobs that share the work")
     add("--finalize", type=str2bool, default=False, help=finalize)
     add("--device", default="auto", help="auto, cpu, cuda, cuda:1, ...")
-    add("--num_threads", type=int, default=1, help="threads of the codec on a CPU, in each job")
+    add("--num_threads", type=positive_int, default=1, help="of the codec on a CPU, in each job")
 
 
 def choose_device(name: str, job: int) -> torch.device:

@@ -56,3 +56,16 @@ def test_too_many_bad_files_stop_before_the_training(data_dir, tmp_path, call):
     with pytest.raises(DataError, match=r"2 of 6 utterances .*1 missing.*bad_audio\.tsv"):
         call(audio_stats, *options)
     assert not (tmp_path / "out/num_samples").exists()
+
+
+def test_numbers_of_nothing_and_labels_that_are_not_there_are_said(
+    data_dir, tmp_path, call, capsys, caplog
+):
+    options = ("--data_dir", data_dir.path, "--out", tmp_path / "out", "--max_bad_rate", 0.4)
+    for name in ("--sample_rate", "--num_threads"):
+        with pytest.raises(SystemExit):
+            call(audio_stats, "--sample_rate", 16000, *options, name, 0)
+        expected = f"argument {name}: expected a whole number above 0, found '0'"
+        assert expected in capsys.readouterr().err
+    call(audio_stats, "--sample_rate", 16000, *options, "--by", "colour")
+    assert "no utt2colour: hours are counted as one group" in caplog.text
