@@ -45,7 +45,7 @@ def test_the_command_writes_shapes_of_what_can_be_used_and_a_table(
     assert by == pytest.approx({"en": 2 / 3600, "de": 1 / 3600, "none": 1 / 3600})
     printed = capsys.readouterr().out
     assert "2 unusable" in printed and "50.0" in printed and "100.0" in printed
-    assert "2 utterances cannot be used ({'missing': 1, 'unreadable': 1})" in caplog.text
+    assert "2 utterances cannot be used ({'unreadable': 1, 'missing': 1})" in caplog.text
     assert "lower rate" not in caplog.text
     call(audio_stats, *options, "--max_bad_rate", 0.4, "--sample_rate", 24000)
     assert "4 utterances have a lower rate than the codec's 24000 Hz (4 of 16000" in caplog.text
