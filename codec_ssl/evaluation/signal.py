@@ -3,7 +3,7 @@
 Do Neural Codecs Generalize? (arXiv 2601.12205) measures by VERSA; settings are VERSA's. All take
 ``(reference, decoded, sample_rate)``: mono float32 ``(N,)`` of equal length, aligned, and their
 rate in Hz; those defined at a rate resample to it. All raise :class:`CannotScore` with a reason
-where a signal is silent or too short, and never give a value in place of one.
+where a signal is silent, too short or not finite, and never give a value in place of one.
 
 Letters: N samples.
 """
@@ -30,12 +30,15 @@ def check_signal(name: str, wav: np.ndarray, min_samples: int = 1) -> None:
     """Refuse a signal ``(N,)`` that no measure can be taken of.
 
     Raises:
-        CannotScore: If it has less than ``min_samples`` samples, or is silent.
+        CannotScore: If it has less than ``min_samples`` samples, is silent, or holds NaN or
+            infinity.
     """
     if len(wav) < min_samples:
         raise CannotScore(f"{name} too short: {len(wav)} samples, needs {min_samples}")
     if not wav.any():
         raise CannotScore(f"{name} is silent")
+    if not np.isfinite(wav).all():
+        raise CannotScore(f"{name} holds NaN or infinity")
 
 
 def check_signals(reference: np.ndarray, decoded: np.ndarray, min_samples: int = 1) -> None:

@@ -236,8 +236,8 @@ def find_ours(row: Row, column: Column, files: Sequence[ResultFile]) -> Ours | N
 def _matches(row: Row, column: Column, result: Result) -> bool:
     scored, wanted = result.scored, {**column.match, **row.match}
     config = Path(str(column.config or row.config)).name
-    # k-means has no training config, its tokenizer's name tells enough.
-    told = "tokenizer" in wanted and scored.get("config") is None
+    # k-means and a codec that was there already have no training config, their names tell enough.
+    told = scored.get("config") is None and not wanted.keys().isdisjoint({"tokenizer", "codec"})
     return (
         scored.get("recipe") in (row.recipe, column.recipe)
         and (told or Path(str(scored.get("config", ""))).name == config)

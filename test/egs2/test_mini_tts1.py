@@ -56,6 +56,10 @@ def test_a_run_ends_in_speech_scores_and_a_report(finished: Path):
     # 64 codes a stream: chance is 1.6 %.
     assert found["code_accuracy"].value > 0.03
     assert 0.6 < found["length_ratio"].value < 1.4
+    # A synthesis and the copy of its reference are two systems, not two runs of one.
+    scores = [each for _, file in find_results([finished / "exp"]) for each in file.results]
+    names = [each.scored["codec"] for each in scores if each.metric == "speaker_similarity"]
+    assert sorted(names) == ["codec", "codec_copy"]
     report = (finished / "exp/report/REPORT.md").read_text()
     assert "## Synthesis" in report and "stream 8" in report
     pictures = re.findall(r"!\[.*?\]\((.*?)\)", report)

@@ -98,7 +98,7 @@ codes=${dumpdir}/codes_${codec_name} mels=${dumpdir}/mel
 codes_exp=${expdir}/${codec_name}_$(basename "${train_config}" .yaml)
 mel_exp=${expdir}/$(basename "${mel_config}" .yaml)
 
-# frames_of SYSTEM: where its frames, phones and experiment are, and what speaks
+# frames_of SYSTEM: where its frames, phones and experiment are, what speaks, and its name in tables
 frames_of() {
     case $1 in
         codes|copy) frames=${codes} phones=${dumpdir}/phones_${codec_name} exp=${codes_exp} config=${train_config} voice=(--codec "${codec}") ;;
@@ -106,6 +106,8 @@ frames_of() {
     esac
     if [ "$1" = copy ]; then exp=${expdir}/copy_${codec_name} voice+=(--num_codebooks "${num_codebooks}"); fi
     if [ "$1" = mel_copy ]; then exp=${expdir}/copy_mel; fi
+    # as what its scores stand in tables: several of one name would be taken for runs of one system
+    case $1 in codes) scored_as=${codec_name} ;; copy) scored_as=${codec_name}_copy ;; *) scored_as=$1 ;; esac
 }
 
 for set in ${sets}; do
@@ -189,7 +191,7 @@ for system in ${systems//,/ }; do
         if stage 8 score "${exp}/score_${set}" "${system}: scores of ${set}" --in "${spoken}" --in "${datadir}" --opt "${metrics} ${score_args}"; then
             # shellcheck disable=SC2086  # score_args is a list of options
             python -m codec_ssl.bin.evaluate_codec --reference "${datadir}/${set}" --decoded "${spoken}" --metrics "${metrics}" --nj "${nj}" \
-                --codec "${codec_name:-mel}" --set "${set//-/_}" --recipe "${recipe}" --config "${config}" --exp "${exp}" --out "${exp}/score_${set}" ${score_args}
+                --codec "${scored_as}" --set "${set//-/_}" --recipe "${recipe}" --config "${config}" --exp "${exp}" --out "${exp}/score_${set}" ${score_args}
             stage_done
         fi
         scored+=(--in "${exp}/score_${set}")

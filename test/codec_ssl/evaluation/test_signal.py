@@ -48,6 +48,15 @@ def test_silence_has_no_score(name, silent):
         measure(name, *pair)
 
 
+@pytest.mark.parametrize("value", [np.nan, np.inf])
+@pytest.mark.parametrize("name", ALL)
+def test_numbers_that_are_none_have_no_score(name, value):
+    broken = WAV.copy()
+    broken[8000] = value
+    with pytest.raises(CannotScore, match="decoded signal holds NaN or infinity"):
+        measure(name, WAV, broken)
+
+
 @pytest.mark.parametrize("name", [n for n in ALL if n != "si_sdr"])
 def test_a_clip_that_is_too_short_has_no_score(name):
     with pytest.raises(CannotScore, match=r"short|few|1/4 of a second|less than 30 frames"):
