@@ -109,17 +109,17 @@ class CodecTask(GuardedTask, GANCodecTask):
 def _check_rates(args: argparse.Namespace) -> None:
     """See that audio is read at the codec's rate, which is the only one in its configuration."""
     rate = args.codec_conf.get("sampling_rate", _DEFAULT_RATE)
-    for name, value in _rates(args.codec_conf, "codec_conf"):
-        if value != rate:
-            raise ConfigError(
-                f"{name}: expected {rate} as in codec_conf.sampling_rate, or nothing, found {value}"
-            )
     given = [*args.train_data_path_and_name_and_type, *args.valid_data_path_and_name_and_type]
     for path, _, kind in given:
         if kind.startswith("audio_") and kind != f"audio_{rate}":
             raise ConfigError(
                 f"{path}: expected data of type audio_{rate} for a codec of {rate} Hz "
                 f"(codec_conf.sampling_rate), found {kind}"
+            )
+    for name, value in _rates(args.codec_conf, "codec_conf"):
+        if value != rate:
+            raise ConfigError(
+                f"{name}: expected {rate} as in codec_conf.sampling_rate, or nothing, found {value}"
             )
 
 
