@@ -48,7 +48,7 @@ def test_griffin_lim_keeps_the_pitch_and_is_the_same_every_time():
     conf = MelConf()
     spectrum = VocoderMel(conf).encode(torch.from_numpy(wav)[None], torch.tensor([12000]), [0])
     frames = [spectrum[0][0][0].numpy()]
-    voice = GriffinLim(conf, 16)
+    voice = GriffinLim(conf, 8)
     found, again = voice.speak(frames)[0], voice.speak(frames)[0]
     assert np.array_equal(found, again)
     assert len(voice.speak([frames[0][:1]])[0]) > 0
