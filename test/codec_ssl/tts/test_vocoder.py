@@ -87,6 +87,20 @@ def test_a_vocoder_of_other_spectra_or_weights_is_refused(hifigan):
     folder, _ = hifigan
     with pytest.raises(ConfigError, match=r"hop_size: expected 320.*--mel_conf hop_length=256"):
         NeuralVocoder(folder / "voc.pkl", MelConf(n_mels=20, hop_length=320))
+    config = yaml.safe_load((folder / "config.yml").read_text())
+    for name, value, message in (
+        ("win_length", 800, r"expected 1024.*--mel_conf win_length=800"),
+        ("window", "hamming", "expected 'hann'"),
+        ("log_base", None, "expected 10.0"),
+    ):
+        (folder / "config.yml").write_text(yaml.safe_dump({**config, name: value}))
+        with pytest.raises(ConfigError, match=f"{name}: {message}"):
+            NeuralVocoder(folder / "voc.pkl", CONF)
+    params = {"generator_params": {**PARAMS, "use_causal_conv": True}}
+    (folder / "config.yml").write_text(yaml.safe_dump({**config, **params}))
+    with pytest.raises(CheckpointError, match=r"generator_params: .*use_causal_conv"):
+        NeuralVocoder(folder / "voc.pkl", CONF)
+    (folder / "config.yml").write_text(yaml.safe_dump({**config, "win_length": None}))
     torch.save({"model": {"generator": {}}}, folder / "voc.pkl")
     with pytest.raises(CheckpointError, match="missing"):
         NeuralVocoder(folder / "voc.pkl", CONF)
