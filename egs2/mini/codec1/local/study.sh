@@ -61,7 +61,7 @@ for condition in ${conditions}; do
     bash ./codec.sh --stage stats --datadir "${data}" --dumpdir "${out}/dump/${condition}" --expdir "${out}/exp/${condition}" \
         --tag "${condition}" --eval_sets "speech unseen_languages unseen_sounds" --train_args "--seed ${seed} ${train_args}" "$@"
 done
-if compgen -G "${out}/exp/*/score" >/dev/null; then  # with --metrics none there is nothing to count
+if compgen -G "${out}/exp/*/score/*/*/results.json" >/dev/null; then  # with --metrics none there is nothing to count
     python -m codec_ssl.bin.best_worst "${out}"/exp/*/score --out "${out}/exp/best_worst" \
         --groups all_speech=speech,unseen_languages non_speech=unseen_sounds
 fi
