@@ -140,8 +140,16 @@ def visqol(reference: np.ndarray, decoded: np.ndarray, sample_rate: int) -> floa
 
 @cache
 def _visqol() -> Any:
+    """The scorer, on as many threads as PyTorch has.
+
+    It asks for numba's own threads, too late where numba is imported already: those of OpenMP are
+    PyTorch's, which would then have more than it was told, and a forked process waits for them.
+    """
+    import numba
     from visqol import VisqolApi
 
+    numba.config.THREADING_LAYER = "workqueue"
+    numba.set_num_threads(min(torch.get_num_threads(), numba.config.NUMBA_NUM_THREADS))
     scorer = VisqolApi()
     scorer.create(mode="audio")
     return scorer

@@ -1,5 +1,9 @@
 """Measures against closed forms and against other implementations."""
 
+import os
+import subprocess
+import sys
+
 import librosa
 import numpy as np
 import pytest
@@ -31,6 +35,21 @@ def measure(name, reference, decoded, rate=RATE):
 @pytest.mark.parametrize("name", ALL)
 def test_a_copy_has_the_best_score(name):
     assert measure(name, WAV, WAV) == pytest.approx(COPY[name], abs=1e-3)
+
+
+def test_visqol_leaves_pytorch_on_its_threads():
+    """In a fresh process, as numba starts its threads once, where librosa has used it before."""
+    script = (
+        "import librosa, numpy as np, torch\n"
+        "wav = np.random.default_rng(0).standard_normal(16000).astype('float32')\n"
+        "librosa.feature.melspectrogram(y=wav)\n"
+        "from codec_ssl.evaluation.signal import visqol\n"
+        "print(visqol(wav, wav, 16000) > 4, torch.get_num_threads())"
+    )
+    env = {**os.environ, "OMP_NUM_THREADS": "1", "NUMBA_NUM_THREADS": "2"}
+    words = [sys.executable, "-c", script]
+    done = subprocess.run(words, env=env, capture_output=True, text=True, check=False)
+    assert done.stdout.split() == ["True", "1"], done.stderr
 
 
 @pytest.mark.parametrize("name", ALL)
