@@ -23,7 +23,6 @@ EXTRAS = {
         "pesq>=0.0.4",
         "pysptk>=1.0.1",
         "pystoi>=0.4.1",
-        "pyworld>=0.3.5",
         "resemblyzer>=0.1.4",
         "speechmos>=0.0.1.1",
         "visqol-python>=3.8",

@@ -246,19 +246,6 @@ def jiwer_check() -> str:
     return "word errors"
 
 
-@check("pyworld")
-def pyworld_check() -> str:
-    """Find the pitch of a voice."""
-    import numpy as np
-    import pyworld
-
-    wave = np.sign(np.sin(2 * np.pi * 200 * np.arange(RATE // 2) / RATE))
-    pitch, times = pyworld.dio(wave, RATE)
-    median = np.median(pyworld.stonemask(wave, pitch, times, RATE))
-    expect(abs(median - 200) < 2, f"200 Hz were heard as {median:.0f}")
-    return "pitch"
-
-
 @check("sentencepiece")
 def sentencepiece_check() -> str:
     """Train pieces, cut a text and put it together."""

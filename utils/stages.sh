@@ -15,6 +15,8 @@ _ran=0
 
 log() { echo "$(date '+%H:%M:%S') $*" >&2; }
 die() { echo "error: $*" >&2; exit 1; }
+# The name of a codec: its file's or folder's, which may have dots in it, as may the folders above.
+codec_name_of() { basename "$1" | sed -E 's/\.(ya?ml|pth|pt|th)$//'; }
 unique_words() { tr ' ' '\n' <<<"$1" | awk 'NF && !seen[$0]++' | paste -sd ' '; }
 
 _stage_number() {  # name or number -> number

@@ -12,7 +12,7 @@ import logging
 import time
 from pathlib import Path
 
-from codec_ssl.bin.cli import run
+from codec_ssl.bin.cli import positive_int, run
 from codec_ssl.data.data_dir import DataDir
 from codec_ssl.data.statistics import measure
 from codec_ssl.data.tables import write_table
@@ -29,10 +29,10 @@ def get_parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(description=__doc__.split("\n")[0])
     add = parser.add_argument
     add("--data_dir", type=Path, required=True)
-    add("--sample_rate", type=int, required=True, help="the codec's, in Hz")
+    add("--sample_rate", type=positive_int, required=True, help="the codec's, in Hz")
     add("--by", default="lang", help="label whose groups are counted, where utt2<label> is there")
     add("--max_bad_rate", type=float, default=0.01, help="more unusable utterances are an error")
-    add("--num_threads", type=int, default=4, help="files opened at a time")
+    add("--num_threads", type=positive_int, default=4, help="files opened at a time")
     add("--recipe", default="", help="recipe's path in the repository, recorded")
     add("--out", type=Path, required=True, help="folder to write")
     return parser
@@ -52,6 +52,8 @@ def main() -> None:
     shapes = found.num_samples(args.sample_rate)
     write_table(args.out / SHAPES, {utt: str(samples) for utt, samples in shapes.items()})
     labels = data_dir.labels(args.by) if args.by in data_dir.label_names else {}
+    if not labels:
+        _logger.warning("%s: no utt2%s: hours are counted as one group", args.data_dir, args.by)
     groups = found.hours_by(labels)
     told = {"recipe": args.recipe or None, "set": data_dir.path.absolute().name}
     results = [Result("hours", found.hours, "hours", {**told, "utterances": len(shapes)})]
@@ -67,6 +69,16 @@ def main() -> None:
     rows.append(["all", str(len(shapes)), f"{found.hours:.3f}", "100.0"])
     title = f"{args.data_dir}: {len(found.bad)} unusable, rates {dict(found.rates)}"
     print(render([args.by, "utterances", "hours", "%"], rows, "text", title=title), end="")
+    low = {rate: count for rate, count in found.rates.items() if rate < args.sample_rate}
+    if low:
+        _logger.warning(
+            "%s: %d utterances have a lower rate than the codec's %d Hz (%s) and teach it nothing "
+            "above half of theirs",
+            args.data_dir,
+            sum(low.values()),
+            args.sample_rate,
+            ", ".join(f"{count} of {rate} Hz" for rate, count in sorted(low.items())),
+        )
     if len(found.bad):
         _logger.warning(
             "%s: %d utterances cannot be used (%s) and are left out of training, see %s",

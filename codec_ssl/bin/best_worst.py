@@ -36,6 +36,13 @@ def get_parser() -> argparse.ArgumentParser:
         metavar="NAME=SET,SET",
         help="sets (SET:tts1 of synthesis) to sum over",
     )
+    add(
+        "--set_metrics",
+        nargs="*",
+        default=[],
+        metavar="SET=METRIC,METRIC",
+        help="metrics or groups of them that a set is compared by, e.g. of sounds: NAME=audio",
+    )
     add("--format", choices=FORMATS, default="text")
     add("--out", type=Path, help="folder of best_worst.txt, .md and results.json of the counts")
     return parser
@@ -48,8 +55,14 @@ def main() -> None:
     files = [file for path in args.results for file in _read(path)]
     metrics = expand(args.metrics.replace(",", " ").split())
     results = [result for file in files for result in file.results]
-    comparison = compare(results, metrics=metrics, systems=args.systems)
-    groups = _groups(args.groups)
+    set_metrics = _lists("--set_metrics", args.set_metrics)
+    comparison = compare(
+        results,
+        metrics=metrics,
+        systems=args.systems,
+        set_metrics={name: expand(given) for name, given in set_metrics.items()},
+    )
+    groups = _lists("--groups", args.groups)
     notes = _reasons([note for file in files for note in file.notes], metrics)
 
     def render(style: str) -> str:
@@ -69,14 +82,15 @@ def _read(path: Path) -> list[ResultFile]:
     return [file for _, file in find_results([path])] if path.is_dir() else [read_results(path)]
 
 
-def _groups(given: list[str]) -> dict[str, list[str]]:
-    groups: dict[str, list[str]] = {}
+def _lists(option: str, given: list[str]) -> dict[str, list[str]]:
+    """Each ``NAME=ITEM,ITEM`` by its name."""
+    found: dict[str, list[str]] = {}
     for text in given:
-        name, _, members = text.partition("=")
-        if not name or not members or name in groups:
-            raise ConfigError(f"--groups: expected NAME=SET,SET, each once, found {text!r}")
-        groups[name] = members.split(",")
-    return groups
+        name, _, items = text.partition("=")
+        if not name or not items or name in found:
+            raise ConfigError(f"{option}: expected NAME=ITEM,ITEM, each once, found {text!r}")
+        found[name] = items.split(",")
+    return found
 
 
 def _reasons(notes: list[str], metrics: list[str]) -> list[str]:

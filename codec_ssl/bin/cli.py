@@ -1,5 +1,6 @@
 """What every command line shares: logging to stderr, and short messages for user errors."""
 
+import argparse
 import logging
 import os
 import select
@@ -24,6 +25,17 @@ def str2bool(value: str) -> bool:
     if value.lower() in {"false", "0", "no"}:
         return False
     raise ValueError(f"expected true or false, found {value!r}")
+
+
+def positive_int(value: str) -> int:
+    """Parse a number of things of which there must be one at least.
+
+    Raises:
+        argparse.ArgumentTypeError: If it is none, with the words that argparse shows.
+    """
+    if value.isdecimal() and int(value) > 0:
+        return int(value)
+    raise argparse.ArgumentTypeError(f"expected a whole number above 0, found {value!r}")
 
 
 def run(main: Callable[[], None]) -> NoReturn:

@@ -7,6 +7,7 @@ The metric is ``reencode_agreement``; ``reencode_agreement_by_codebook`` has it 
 """
 
 import argparse
+import logging
 import time
 from pathlib import Path
 
@@ -19,6 +20,7 @@ from codec_ssl.tokens.agreement import count_equal
 from codec_ssl.tokens.store import TokenStore
 
 METRIC = "reencode_agreement"
+_logger = logging.getLogger(__name__)
 
 
 def get_parser() -> argparse.ArgumentParser:
@@ -41,6 +43,8 @@ def main() -> None:
     args = get_parser().parse_args()
     store = TokenStore(args.store)
     utt_ids, equal, frames = count_equal(store, TokenStore(args.other))
+    if missing := len(store.utt_ids) - len(utt_ids):
+        _logger.warning("%s: %d utterances of %s are not there", args.other, missing, args.store)
     told = {name: getattr(args, name) or None for name in ("recipe", "config", "exp", "set")}
     told |= {"codec": store.meta.maker["name"], "num_codebooks": equal.shape[1]}
     told |= {"utterances": len(utt_ids), "frames": int(frames.sum())}

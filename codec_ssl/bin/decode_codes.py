@@ -37,9 +37,10 @@ def main() -> None:
     """Parse the command line, decode, finalize."""
     args = get_parser().parse_args()
     torch.set_num_threads(args.num_threads)
+    store = TokenStore(args.store)
     synthesis = Synthesis(
         load_codec(args.codec, choose_device(args.device, args.job)),
-        TokenStore(args.store),
+        store,
         args.out,
         num_codebooks=args.num_codebooks,
         reference=None if args.data_dir is None else DataDir(args.data_dir),

@@ -130,6 +130,7 @@ def _scored(args: argparse.Namespace) -> dict[str, str | int | float | None]:
         "set": args.set or args.reference.absolute().name.replace("-", "_"),
         "codec": args.codec or args.decoded.absolute().name,
         "num_codebooks": args.num_codebooks,
+        "sample_rate": args.sample_rate,
         "max_delay": args.max_delay,
         "level": args.level,
     }

@@ -56,8 +56,8 @@ def main() -> None:
         shard_utterances=args.shard_utterances,
         max_bad_rate=args.max_bad_rate,
     )
-    codec = load_codec(args.codec, device, precision=args.precision)
     data_dir = DataDir(args.data_dir)
+    codec = load_codec(args.codec, device, precision=args.precision)
     extract_codes(
         codec, data_dir, args.store, job=args.job, num_jobs=args.num_jobs, options=options
     )

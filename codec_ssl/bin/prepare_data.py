@@ -4,7 +4,7 @@ import argparse
 from collections.abc import Callable
 from pathlib import Path
 
-from codec_ssl.bin.cli import run
+from codec_ssl.bin.cli import positive_int, run
 from codec_ssl.data import audio_folder, mini_corpus
 from codec_ssl.data.alignment import read_textgrids, write_ctm
 from codec_ssl.data.corpora import audioset, css10, fma, librilight, ljspeech, mls
@@ -137,7 +137,10 @@ def _add_fma(parser: argparse.ArgumentParser) -> None:
 def _add_splits(parser: argparse.ArgumentParser, call: Callable[..., list[DataDir]]) -> None:
     parser.add_argument("--out_dir", type=Path, required=True)
     parser.add_argument(
-        "--num_eval", type=int, default=NUM_EVAL, help="sentences of the valid and of the test set"
+        "--num_eval",
+        type=positive_int,
+        default=NUM_EVAL,
+        help="sentences of the valid and of the test set",
     )
     parser.set_defaults(call=call)
 

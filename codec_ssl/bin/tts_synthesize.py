@@ -62,6 +62,10 @@ def main() -> None:
     args = get_parser().parse_args()
     if (args.exp is None) == (args.copy is None):
         raise ConfigError("expected either --exp or --copy")
+    if args.exp and args.num_codebooks is not None:
+        raise ConfigError("--num_codebooks is of --copy: a model speaks all that it predicts")
+    if args.teacher and args.speed != 1:
+        raise ConfigError("--teacher true: the store's durations are spoken, they take no --speed")
     speaker, script = _copy(args) if args.copy else _speak(args)
     folder = SpokenDir(args.out, speaker.utt_ids, speaker.voice.sample_rate, speaker.plan)
     folder.run(speaker, args.job, args.num_jobs)

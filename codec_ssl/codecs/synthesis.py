@@ -72,7 +72,10 @@ class Synthesis:
 
         Raises:
             CodecError: If the codec fails; names the utterance.
+            TokenError: If there is no such job.
         """
+        if not 1 <= job <= num_jobs:
+            raise TokenError(f"expected a job from 1 to {num_jobs}, found {job}")
         mine = self._store.utt_ids[job - 1 :: num_jobs]
         pending = [utt_id for utt_id in mine if not self._path(utt_id).is_file()]
         rate = self._codec.sample_rate
@@ -88,7 +91,7 @@ class Synthesis:
         """Decode one utterance: ``(N,)`` float32.
 
         Raises:
-            CodecError: If the codec fails.
+            CodecError: If the codec fails, or decodes to what is no audio.
         """
         codes = torch.from_numpy(self._store[utt_id][:, : self._num_codebooks])
         try:
@@ -98,6 +101,12 @@ class Synthesis:
                 f"{self._store.path}: utterance {utt_id}: codec {self._codec.name} cannot decode "
                 f"its {len(codes)} frames: {error}"
             ) from error
+        if not np.isfinite(wav).all():
+            raise CodecError(
+                f"{self._store.path}: utterance {utt_id}: codec {self._codec.name} decodes it to "
+                "NaN or infinity: look at the losses of its training",
+                stage="codec",
+            )
         return wav[: self._num_samples(utt_id)]
 
     def finish(self) -> DataDir:

@@ -82,8 +82,10 @@ def choose_hours(
         seed: Other seeds give other utterances.
 
     Raises:
-        DataError: If a duration is missing, or there are fewer hours.
+        DataError: If a duration is missing, there are fewer hours, or none were asked for.
     """
+    if not hours > 0:
+        raise DataError(f"{source.path}: expected a number of hours above 0, found {hours:g}")
     utt_ids = source.utt_ids
     unknown = [utt_id for utt_id in utt_ids if utt_id not in seconds]
     if unknown:

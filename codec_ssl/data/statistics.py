@@ -5,11 +5,13 @@ from collections import Counter
 from collections.abc import Mapping
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
+from itertools import batched
 
 from codec_ssl.data.audio import AudioInfo, AudioSource, BadAudio, BadAudioLog, audio_info
 from codec_ssl.data.data_dir import DataDir
 
 UNKNOWN = "none"
+_AT_ONCE = 10_000
 
 
 @dataclass(frozen=True)
@@ -53,14 +55,16 @@ def measure(data_dir: DataDir, num_threads: int = 4) -> Statistics:
         num_threads: Files opened at a time.
     """
     found = Statistics({}, Counter(), BadAudioLog())
-    sources = [data_dir.source(utt_id) for utt_id in data_dir.utt_ids]
     with ThreadPoolExecutor(num_threads) as pool:
-        for source, info in zip(sources, pool.map(_info, sources), strict=True):
-            if isinstance(info, BadAudio):
-                found.bad.add_error(source.utt_id, info)
-                continue
-            found.seconds[source.utt_id] = info.duration
-            found.rates[info.sample_rate] += 1
+        # A pool holds a task for each utterance that it was given: MLS has ten million.
+        for utt_ids in batched(data_dir.utt_ids, _AT_ONCE):
+            infos = pool.map(_info, map(data_dir.source, utt_ids))
+            for utt_id, info in zip(utt_ids, infos, strict=True):
+                if isinstance(info, BadAudio):
+                    found.bad.add_error(utt_id, info)
+                    continue
+                found.seconds[utt_id] = info.duration
+                found.rates[info.sample_rate] += 1
     return found
 
 

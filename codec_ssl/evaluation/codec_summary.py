@@ -44,7 +44,7 @@ def summarize(outcome: Outcome, metrics: Sequence[str]) -> dict[str, Mean]:
             continue
         parts, wholes = (np.array(column, dtype=np.float64) for column in zip(*scores, strict=True))
         reasons = {
-            record.utt_id: record.reasons.get(metric, "bad audio")
+            record.utt_id: record.reasons[metric]
             for record in outcome.records
             if metric not in record.scores
         }
@@ -82,7 +82,7 @@ def notes_of(means: Mapping[str, Mean], outcome: Outcome, metrics: Sequence[str]
         if metric in outcome.missing:
             notes.append(f"{metric}: not scored: {outcome.missing[metric]}")
         elif metric not in means:
-            reasons = {r.utt_id: r.reasons.get(metric, "bad audio") for r in outcome.records}
+            reasons = {r.utt_id: r.reasons[metric] for r in outcome.records}
             notes.append(f"{metric}: not scored: {_told(reasons)}")
         elif means[metric].reasons:
             left, total = means[metric].reasons, len(outcome.records)

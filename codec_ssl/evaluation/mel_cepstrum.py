@@ -10,6 +10,7 @@ Letters: N samples, T frames, C coefficients (40).
 """
 
 from dataclasses import dataclass
+from functools import cache
 
 import numpy as np
 from scipy.signal import firwin, lfilter
@@ -95,7 +96,6 @@ def correlation(reference: Analysis, decoded: Analysis) -> float:
 
 
 def _analyze(wav: np.ndarray) -> Analysis:
-    import pysptk
     import pyworld
 
     taps = firwin(_LOW_CUT_TAPS, _LOW_CUT_HZ, pass_zero=False, fs=SPEECH_RATE)
@@ -105,4 +105,12 @@ def _analyze(wav: np.ndarray) -> Analysis:
         x, SPEECH_RATE, f0_floor=floor, f0_ceil=ceiling, frame_period=SHIFT_MS
     )
     envelope = pyworld.cheaptrick(x, f0, times, SPEECH_RATE, fft_size=FFT_SIZE)
-    return Analysis(pysptk.sp2mc(envelope, ORDER, WARPING), f0)
+    return Analysis(np.log(envelope) @ _warping(), f0)
+
+
+@cache
+def _warping() -> np.ndarray:
+    """A mel cepstrum is linear in the log spectrum: the matrix ``(513, C)`` of that."""
+    import pysptk
+
+    return pysptk.sp2mc(np.exp(np.eye(FFT_SIZE // 2 + 1)), ORDER, WARPING)

@@ -3,13 +3,15 @@
 Letters: N samples.
 """
 
+import math
 from dataclasses import dataclass, field
 
 import numpy as np
 import soxr
 
-from codec_ssl.errors import DataError
+from codec_ssl.errors import ConfigError, DataError
 from codec_ssl.evaluation.alignment import (
+    LEVELS,
     Level,
     find_delay,
     length_mismatch,
@@ -32,10 +34,19 @@ class Alignment:
     Attributes:
         max_delay: Largest delay that is looked for and taken away, in seconds; 0: none.
         level: How the decoded signal is brought to the reference's level.
+
+    Raises:
+        ConfigError: If the delay is negative or not finite, or there is no such level.
     """
 
     max_delay: float = 0.0
     level: Level = "none"
+
+    def __post_init__(self) -> None:
+        if not 0 <= self.max_delay < math.inf:
+            raise ConfigError(f"max_delay: expected seconds from 0 on, found {self.max_delay}")
+        if self.level not in LEVELS:
+            raise ConfigError(f"level: expected one of {LEVELS}, found {self.level!r}")
 
 
 @dataclass(frozen=True)

@@ -3,7 +3,7 @@
 Do Neural Codecs Generalize? (arXiv 2601.12205) measures by VERSA; settings are VERSA's. All take
 ``(reference, decoded, sample_rate)``: mono float32 ``(N,)`` of equal length, aligned, and their
 rate in Hz; those defined at a rate resample to it. All raise :class:`CannotScore` with a reason
-where a signal is silent or too short, and never give a value in place of one.
+where a signal is silent, too short or not finite, and never give a value in place of one.
 
 Letters: N samples.
 """
@@ -30,12 +30,15 @@ def check_signal(name: str, wav: np.ndarray, min_samples: int = 1) -> None:
     """Refuse a signal ``(N,)`` that no measure can be taken of.
 
     Raises:
-        CannotScore: If it has less than ``min_samples`` samples, or is silent.
+        CannotScore: If it has less than ``min_samples`` samples, is silent, or holds NaN or
+            infinity.
     """
     if len(wav) < min_samples:
         raise CannotScore(f"{name} too short: {len(wav)} samples, needs {min_samples}")
     if not wav.any():
         raise CannotScore(f"{name} is silent")
+    if not np.isfinite(wav).all():
+        raise CannotScore(f"{name} holds NaN or infinity")
 
 
 def check_signals(reference: np.ndarray, decoded: np.ndarray, min_samples: int = 1) -> None:
@@ -47,7 +50,8 @@ def check_signals(reference: np.ndarray, decoded: np.ndarray, min_samples: int =
 def ci_sdr(reference: np.ndarray, decoded: np.ndarray, sample_rate: int) -> float:
     """Signal-to-distortion ratio in dB, any filter of 512 taps forgiven (BSS Eval's SDR).
 
-    It does not depend on the rate. Values are held within 100 dB either way.
+    It does not depend on the rate. Values are held within 100 dB either way. In double precision:
+    VERSA's single precision finds the filter less well where bands of the original are empty.
     """
     return _ratio(reference, decoded, FILTER_TAPS)
 
@@ -136,8 +140,16 @@ def visqol(reference: np.ndarray, decoded: np.ndarray, sample_rate: int) -> floa
 
 @cache
 def _visqol() -> Any:
+    """The scorer, on as many threads as PyTorch has.
+
+    It asks for numba's own threads, too late where numba is imported already: those of OpenMP are
+    PyTorch's, which would then have more than it was told, and a forked process waits for them.
+    """
+    import numba
     from visqol import VisqolApi
 
+    numba.config.THREADING_LAYER = "workqueue"
+    numba.set_num_threads(min(torch.get_num_threads(), numba.config.NUMBA_NUM_THREADS))
     scorer = VisqolApi()
     scorer.create(mode="audio")
     return scorer

@@ -1,7 +1,8 @@
 """Word errors of Whisper on the decoded speech, against what was said.
 
 As VERSA sets it for the paper: Whisper hears the language by itself, searches greedily (a beam of
-1), and both texts go through Whisper's basic normalisation (lower case, no punctuation).
+1), and both texts go through Whisper's basic normalisation (lower case, no punctuation). Whisper's
+own program samples anew where an answer repeats itself; this does not, so a rerun hears the same.
 
 Letters: N samples.
 """

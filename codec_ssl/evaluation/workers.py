@@ -69,6 +69,8 @@ class RunOptions:
     def __post_init__(self) -> None:
         if self.nj < 1:
             raise ConfigError(f"nj: expected a number of processes, found {self.nj}")
+        if self.sample_rate is not None and self.sample_rate < 1:
+            raise ConfigError(f"sample_rate: expected a rate in Hz, found {self.sample_rate}")
 
 
 class Worker:
@@ -89,7 +91,9 @@ class Worker:
         try:
             pair = self._read(job)
         except BadAudio as error:
-            return Record(job.utt_id, stamp, bad=[error.path, error.reason, error.detail])
+            reasons = dict.fromkeys(self.makers, f"bad audio: {error.reason}")
+            bad = [error.path, error.reason, error.detail]
+            return Record(job.utt_id, stamp, reasons=reasons, bad=bad)
         found = self._scorers(pair)
         return Record(
             job.utt_id,

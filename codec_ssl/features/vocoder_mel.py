@@ -11,6 +11,7 @@ from dataclasses import asdict, dataclass
 import torch
 from torch import Tensor
 
+from codec_ssl.errors import ConfigError
 from codec_ssl.features.base import WaveEncoder
 
 # Says beside a feature cache how its spectra were made.
@@ -23,11 +24,15 @@ class MelConf:
 
     Attributes:
         sample_rate: In Hz.
-        n_fft: Samples of the window and of the transform.
+        n_fft: Samples of the transform.
         hop_length: Samples from one frame to the next.
         n_mels: M.
         fmin: Lowest frequency in Hz.
         fmax: Highest frequency in Hz.
+        win_length: Samples of the window; 0: as many as of the transform.
+
+    Raises:
+        ConfigError: A number is out of its range.
     """
 
     sample_rate: int = 16000
@@ -36,6 +41,21 @@ class MelConf:
     n_mels: int = 80
     fmin: int = 80
     fmax: int = 7600
+    win_length: int = 0
+
+    def __post_init__(self) -> None:
+        positive = min(self.sample_rate, self.n_fft, self.hop_length, self.n_mels) > 0
+        window = 0 <= self.win_length <= self.n_fft
+        if not (positive and window and 0 <= self.fmin < self.fmax <= self.sample_rate / 2):
+            raise ConfigError(
+                "mel_conf: expected positive numbers, win_length up to n_fft and fmin < fmax up to "
+                f"half the sample_rate, found {self}"
+            )
+
+    @property
+    def window(self) -> int:
+        """Samples of the window."""
+        return self.win_length or self.n_fft
 
 
 class VocoderMel(WaveEncoder):
@@ -66,6 +86,7 @@ class VocoderMel(WaveEncoder):
         self._bank = LogMelFbank(
             fs=conf.sample_rate,
             n_fft=conf.n_fft,
+            win_length=conf.window,
             hop_length=conf.hop_length,
             n_mels=conf.n_mels,
             fmin=conf.fmin,

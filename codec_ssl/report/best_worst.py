@@ -3,12 +3,14 @@
 As Do Neural Codecs Generalize? (arXiv 2601.12205, Tables 1 to 3) sums its tables up: in every
 condition (a test set) each metric names one best and one worst system. What the paper leaves open
 is settled so: values are compared as they are printed; systems that tie all count, but a metric on
-which all tie counts for none; and a metric that one of the systems lacks in a condition is not
-counted there, which is said.
+which all tie counts for none; and a metric that one of the systems lacks in a condition, or that
+was measured by something else there (Resemblyzer is no ESPnet-SPK), is not counted there, which is
+said.
 """
 
 import statistics
-from collections.abc import Mapping, Sequence
+from collections import Counter
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -26,12 +28,16 @@ class Cell:
         deviation: Standard deviation over runs; 0 of one.
         num_runs: How many.
         interval: 95 % interval over utterances, of a single run.
+        measured: What measured it and how, of every run.
+        utterances: How many have a value, of every run.
     """
 
     value: float
     deviation: float = 0.0
     num_runs: int = 1
     interval: tuple[float, float] | None = None
+    measured: frozenset[str] = frozenset()
+    utterances: tuple[int, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -66,11 +72,13 @@ class Counts:
         best: By system.
         worst: By system.
         uncounted: ``condition, metric: reason`` of what was measured but could not count.
+        uneven: The same of what was counted, though not all of it was measured for every system.
     """
 
     best: dict[str, int]
     worst: dict[str, int]
     uncounted: list[str]
+    uneven: list[str]
 
 
 def compare(
@@ -78,6 +86,7 @@ def compare(
     *,
     metrics: Sequence[str] | None = None,
     systems: Sequence[str] | None = None,
+    set_metrics: Mapping[str, Sequence[str]] | None = None,
 ) -> Comparison:
     """Put results of ``evaluate_codec`` side by side.
 
@@ -88,13 +97,18 @@ def compare(
         results: Of any codecs on any sets; a codec's runs differ in ``exp``.
         metrics: Which to take; None: all.
         systems: Which to take, in which order; None: all, as they come.
+        set_metrics: Which to take of those, by condition; the paper takes three of the eleven for
+            sound that isn't speech.
 
     Raises:
-        DataError: If there is nothing to compare, or a system is not there.
+        DataError: If there is nothing to compare, or a system or condition is not there.
     """
     wanted = [r for r in results if names_codec(r) and (metrics is None or r.metric in metrics)]
-    names = _names(wanted)
-    found = list(dict.fromkeys(names[_key(result)] for result in wanted))
+    chosen_metrics = set_metrics or {}
+    _check_conditions(chosen_metrics, list(dict.fromkeys(map(_condition, wanted))))
+    wanted = [r for r in wanted if r.metric in chosen_metrics.get(_condition(r), METRICS)]
+    names = _Names(wanted)
+    found = list(dict.fromkeys(map(names, wanted)))
     missing = [system for system in systems or () if system not in found]
     if missing or not found:
         raise DataError(
@@ -106,7 +120,7 @@ def compare(
     groups: dict[tuple[str, str, str], dict[str, Result]] = {}
     origins: dict[str, Mapping[str, Any]] = {}
     for result in wanted:
-        system = names[_key(result)]
+        system = names(result)
         if system in chosen:
             key = (_condition(result), result.metric, system)
             # Scored twice, the later one is meant.
@@ -142,18 +156,23 @@ def _kind(result: Result) -> str:
     return str(result.scored.get("recipe") or "").rpartition("/")[2]
 
 
-def _key(result: Result) -> tuple[str, Any]:
-    return str(result.scored["codec"]), result.scored.get("num_codebooks")
+class _Names:
+    """What a result's system is called: the codec, and with which codebooks where that varies.
+
+    What was made from text does not vary it: there it is the synthesis that has the number.
+    """
+
+    def __init__(self, results: Sequence[Result]) -> None:
+        found = {(r.scored["codec"], _number(r)) for r in results if not _is_synthesis(r)}
+        self._numbers = Counter(codec for codec, _ in found)
+
+    def __call__(self, result: Result) -> str:
+        codec = result.scored["codec"]
+        return f"{codec} ({_number(result)})" if self._numbers[codec] > 1 else str(codec)
 
 
-def _names(results: Sequence[Result]) -> dict[tuple[str, Any], str]:
-    """What each codec with its number of codebooks is called: the codec alone where that tells."""
-    keys = list(dict.fromkeys(map(_key, results)))
-    codecs = [codec for codec, _ in keys]
-    return {
-        (codec, number): codec if codecs.count(codec) == 1 else f"{codec} ({number or 'all'})"
-        for codec, number in keys
-    }
+def _number(result: Result) -> str:
+    return str(result.scored.get("num_codebooks") or "all")
 
 
 def _origin(result: Result) -> dict[str, Any]:
@@ -162,9 +181,19 @@ def _origin(result: Result) -> dict[str, Any]:
 
 def _cell(runs: Sequence[Result]) -> Cell:
     values = [run.value for run in runs]
+    told = (
+        frozenset(map(_measured, runs)),
+        tuple(run.scored["utterances"] for run in runs if "utterances" in run.scored),
+    )
     if len(values) == 1:
-        return Cell(values[0], interval=runs[0].interval)
-    return Cell(statistics.fmean(values), statistics.stdev(values), len(values))
+        return Cell(values[0], 0.0, 1, runs[0].interval, *told)
+    return Cell(statistics.fmean(values), statistics.stdev(values), len(values), None, *told)
+
+
+def _measured(result: Result) -> str:
+    options = {key: result.scored.get(key) for key in ("max_delay", "level", "sample_rate")}
+    told = [f"{key} {value}" for key, value in options.items() if value not in (None, 0, "none")]
+    return ", ".join([str(result.scored.get("maker") or "an unknown maker"), *told])
 
 
 def extremes(comparison: Comparison, condition: str, metric: str) -> tuple[set[str], set[str]]:
@@ -188,9 +217,20 @@ def _reason(comparison: Comparison, row: Mapping[str, Cell], metric: str) -> str
         return f"no value of {', '.join(missing)}"
     if len(row) < 2:
         return "only one system"
+    ways = sorted(frozenset().union(*(cell.measured for cell in row.values())))
+    if len(ways) > 1:
+        return f"measured in different ways: {'; '.join(ways)}"
     if len({METRICS[metric].rounded(cell.value) for cell in row.values()}) == 1:
         return "all tie"
     return ""
+
+
+def _check_conditions(wanted: Iterable[str], found: Sequence[str]) -> None:
+    for condition in wanted:
+        if condition not in found:
+            raise DataError(
+                f"expected results on {condition}, found sets {', '.join(found)}", stage="score"
+            )
 
 
 def count(comparison: Comparison, conditions: Sequence[str] | None = None) -> Counts:
@@ -200,13 +240,9 @@ def count(comparison: Comparison, conditions: Sequence[str] | None = None) -> Co
         DataError: If a condition is not there.
     """
     chosen = comparison.conditions if conditions is None else conditions
-    for condition in chosen:
-        if condition not in comparison.conditions:
-            raise DataError(
-                f"expected results on {condition}, found sets {', '.join(comparison.conditions)}",
-                stage="score",
-            )
-    counts = Counts(dict.fromkeys(comparison.systems, 0), dict.fromkeys(comparison.systems, 0), [])
+    _check_conditions(chosen, comparison.conditions)
+    systems = comparison.systems
+    counts = Counts(dict.fromkeys(systems, 0), dict.fromkeys(systems, 0), [], [])
     for condition in chosen:
         for metric in comparison.metrics:
             best, worst = extremes(comparison, condition, metric)
@@ -215,7 +251,10 @@ def count(comparison: Comparison, conditions: Sequence[str] | None = None) -> Co
             for system in worst:
                 counts.worst[system] += 1
             row = comparison.row(condition, metric)
+            where = f"{condition}, {METRICS[metric].title}"
             if row and not best:
-                reason = _reason(comparison, row, metric)
-                counts.uncounted.append(f"{condition}, {METRICS[metric].title}: {reason}")
+                counts.uncounted.append(f"{where}: {_reason(comparison, row, metric)}")
+            elif len({number for cell in row.values() for number in cell.utterances}) > 1:
+                numbers = (f"{s} {'/'.join(map(str, c.utterances))}" for s, c in row.items())
+                counts.uneven.append(f"{where}: utterances {', '.join(numbers)}")
     return counts

@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping, Sequence
 
+from codec_ssl.errors import ConfigError
 from codec_ssl.report.best_worst import (
     Cell,
     Comparison,
@@ -21,7 +22,8 @@ ALL = "all"
 _RULES = (
     f"{BEST} best, {WORST} worst of its column; values are compared as printed, ties count for all "
     "that tie, unless all do",
-    "a metric that a system lacks on a set (a dash) is not counted there",
+    "a metric that a system lacks on a set (a dash), or that was measured in different ways, is "
+    "not counted there",
 )
 
 
@@ -77,11 +79,17 @@ def count_table(
         notes: What a reader should know besides.
 
     Raises:
+        ConfigError: If a group has the name of a condition or of the total.
         DataError: If a group names a condition that is not there.
     """
     rows = [[name, *_pairs(comparison, counts)] for name, counts in _counted(comparison, groups)]
-    left = count(comparison).uncounted
-    told = [*_RULES, *(f"not counted: {entry}" for entry in left), *notes]
+    total = count(comparison)
+    told = [
+        *_RULES,
+        *(f"not counted: {entry}" for entry in total.uncounted),
+        *(f"not all were scored: {entry}" for entry in total.uneven),
+        *notes,
+    ]
     return render(
         ["best / worst", *comparison.systems],
         rows,
@@ -113,7 +121,10 @@ def _counted(
 ) -> list[tuple[str, Counts]]:
     """Counts of each condition, of each group, and of all."""
     rows: dict[str, Sequence[str]] = {name: [name] for name in comparison.conditions}
-    rows |= groups or {}
+    for name, members in (groups or {}).items():
+        if name in (*comparison.conditions, ALL):
+            raise ConfigError(f"group {name}: expected another name, a row is called so already")
+        rows[name] = members
     if len(comparison.conditions) > 1:
         rows.setdefault(ALL, comparison.conditions)
     return [(name, count(comparison, members)) for name, members in rows.items()]

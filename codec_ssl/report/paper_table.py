@@ -14,6 +14,7 @@ from typing import Any
 import yaml
 
 from codec_ssl.errors import ConfigError
+from codec_ssl.report.best_worst import names_codec
 from codec_ssl.report.results import Result, ResultFile
 
 REPOSITORY = Path(__file__).resolve().parents[2]
@@ -236,8 +237,10 @@ def find_ours(row: Row, column: Column, files: Sequence[ResultFile]) -> Ours | N
 def _matches(row: Row, column: Column, result: Result) -> bool:
     scored, wanted = result.scored, {**column.match, **row.match}
     config = Path(str(column.config or row.config)).name
-    # k-means has no training config, its tokenizer's name tells enough.
-    told = "tokenizer" in wanted and scored.get("config") is None
+    # k-means and a codec that was there already have no training config, their names tell enough;
+    # what else was made from a codec has its name, too.
+    named = "tokenizer" in wanted or ("codec" in wanted and names_codec(result))
+    told = named and scored.get("config") is None
     return (
         scored.get("recipe") in (row.recipe, column.recipe)
         and (told or Path(str(scored.get("config", ""))).name == config)

@@ -1,6 +1,7 @@
 """The task that trains codecs: ESPnet's own, with checkpoints that resume exactly."""
 
 import argparse
+from collections.abc import Iterator, Mapping
 from typing import Any
 
 import torch
@@ -24,6 +25,8 @@ codec_choices.classes.setdefault(SPECTRAL, SpectralSoundStream)
 _BALANCER = "loss_balancer"
 # ESPnet's codecs take it where codec_conf has no sampling_rate.
 _DEFAULT_RATE = 24000
+# What ESPnet's parts call it.
+_RATES = ("sampling_rate", "sample_rate", "fs")
 
 
 class CodecTask(GuardedTask, GANCodecTask):
@@ -104,7 +107,7 @@ class CodecTask(GuardedTask, GANCodecTask):
 
 
 def _check_rates(args: argparse.Namespace) -> None:
-    """See that audio is read at the codec's rate."""
+    """See that audio is read at the codec's rate, which is the only one in its configuration."""
     rate = args.codec_conf.get("sampling_rate", _DEFAULT_RATE)
     given = [*args.train_data_path_and_name_and_type, *args.valid_data_path_and_name_and_type]
     for path, _, kind in given:
@@ -113,6 +116,20 @@ def _check_rates(args: argparse.Namespace) -> None:
                 f"{path}: expected data of type audio_{rate} for a codec of {rate} Hz "
                 f"(codec_conf.sampling_rate), found {kind}"
             )
+    for name, value in _rates(args.codec_conf, "codec_conf"):
+        if value != rate:
+            raise ConfigError(
+                f"{name}: expected {rate} as in codec_conf.sampling_rate, or nothing, found {value}"
+            )
+
+
+def _rates(conf: Mapping[str, Any], name: str) -> Iterator[tuple[str, Any]]:
+    """Every rate in nested options, with its full name."""
+    for key, value in conf.items():
+        if isinstance(value, Mapping):
+            yield from _rates(value, f"{name}.{key}")
+        elif key in _RATES:
+            yield f"{name}.{key}", value
 
 
 def keep_averages(optimizer: torch.optim.Optimizer, averager: Any) -> None:

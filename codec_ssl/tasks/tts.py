@@ -95,9 +95,11 @@ class TTSTask(WholeUtteranceTask, AbsTask):
             max_epoch=1000,
             grad_clip=1.0,
             optim="adam",
-            optim_conf={"lr": 1.0},
-            scheduler="noamlr",
-            scheduler_conf={"model_size": WIDTH, "warmup_steps": WARMUP},
+            # ESPnet's Noam schedule of its recipe, without the width that would stay behind in
+            # scheduler_conf when another one is chosen.
+            optim_conf={"lr": (WIDTH * WARMUP) ** -0.5},
+            scheduler="warmuplr",
+            scheduler_conf={"warmup_steps": WARMUP},
             best_model_criterion=[("valid", "loss", "min")],
             val_scheduler_criterion=("valid", "loss"),
         )

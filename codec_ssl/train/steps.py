@@ -12,6 +12,8 @@ from espnet2.iterators.abs_iter_factory import AbsIterFactory
 
 # Passes within an epoch are shuffled like epochs that will never be reached.
 _PASS_STRIDE = 1_000_003
+# NumPy's seeds end at 2**32, and ESPnet adds its own to the number of the epoch.
+_LAST_EPOCH = 2**31
 
 
 class StepsPerEpoch(AbsIterFactory):
@@ -30,7 +32,8 @@ class StepsPerEpoch(AbsIterFactory):
         done = 0
         for number in count():
             before = done
-            for batch in self._factory.build_iter(epoch + _PASS_STRIDE * number, shuffle):
+            shuffled_as = (epoch + _PASS_STRIDE * number) % _LAST_EPOCH
+            for batch in self._factory.build_iter(shuffled_as, shuffle):
                 yield batch
                 done += 1
                 if done == self._steps:

@@ -87,7 +87,8 @@ class Facts:
         if speaker not in self.speakers:
             raise ConfigError(
                 f"utterance {utt_id}: expected one of the speakers of the training, "
-                f"{', '.join(self.speakers)}, found {speaker!r}"
+                f"{', '.join(self.speakers)}, found {speaker!r}; --speaker of tts_synthesize "
+                "chooses one, a training with --speakers false has one voice"
             )
         return self.speakers.index(speaker)
 
@@ -188,7 +189,9 @@ def load_experiment(
     config, state = load_weights(folder, checkpoint, prefix="tts.")
     if not config.get("data_record"):
         raise CheckpointError(f"{folder}: expected an experiment of tts_train", stage="train")
-    model = build_tts(config)
+    # Random weights would only be drawn, and told of in the log, to be replaced.
+    conf = {**(config.get("tts_conf") or {}), "init_type": "pytorch"}
+    model = build_tts({**config, "tts_conf": conf})
     load_state_strict(model, state, str(folder))
     facts = Facts.from_plain(config["data_record"])
     return Experiment(folder, checkpoint, config, facts, model.to(device).eval())

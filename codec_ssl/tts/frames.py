@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from codec_ssl.asr.speech import CODES, Speech, record_speech
+from codec_ssl.data.tables import write_atomic
 from codec_ssl.errors import DataError
 from codec_ssl.features.cache import FeatureCache
 from codec_ssl.features.vocoder_mel import CONF_NAME, MelConf
@@ -70,5 +71,4 @@ def open_frames(path: str | Path) -> Frames:
 
 def write_mel_conf(folder: str | Path, conf: MelConf) -> None:
     """Say beside a feature cache how its mel spectra were made."""
-    text = json.dumps(asdict(conf), indent=1) + "\n"
-    (Path(folder) / CONF_NAME).write_text(text, encoding="utf-8")
+    write_atomic(Path(folder) / CONF_NAME, json.dumps(asdict(conf), indent=1) + "\n")

@@ -45,7 +45,8 @@ class Reading:
 
     Attributes:
         kind: ``text``, or ``phones`` where symbols stand in the texts already.
-        language: Voice of espeak-ng, for utterances whose language isn't known.
+        language: Voice of espeak-ng for all; None takes each utterance's language, or the
+            training's if it had but one.
         lexicon: A dictionary in place of espeak-ng.
         unknown: What to do with unknown symbols and words: ``error`` or ``skip``.
         speaker: Who speaks all; None takes the script's speakers.

@@ -5,7 +5,9 @@ from typing import Any
 
 import numpy as np
 
+from codec_ssl.errors import ConfigError
 from codec_ssl.tokens.files import canonical, text_digest
+from codec_ssl.tokens.store import TokenStore
 from codec_ssl.tts.experiment import Experiment
 from codec_ssl.tts.frames import Frames
 from codec_ssl.tts.sampling import Sampling
@@ -76,9 +78,19 @@ class FrameSpeaker:
 
     Attributes:
         plan: All that the audio depends on, as plain values.
+
+    Raises:
+        ConfigError: There are fewer codebooks, or none at all.
     """
 
     def __init__(self, frames: Frames, voice: Voice, num_codebooks: int | None = None) -> None:
+        there = len(frames.speech.meta.sizes) if isinstance(frames.speech, TokenStore) else 0
+        if num_codebooks is not None and not 1 <= num_codebooks <= there:
+            raise ConfigError(
+                f"{frames.path}: --num_codebooks: expected 1 to {there}, found {num_codebooks}"
+                if there
+                else f"{frames.path}: --num_codebooks is of codes, found spectra"
+            )
         self.voice = voice
         self._frames = frames
         self._num_codebooks = num_codebooks

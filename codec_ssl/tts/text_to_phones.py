@@ -107,6 +107,8 @@ class Lexicon:
     def phones(self, texts: Mapping[str, str], unknown: str = "error") -> dict[str, list[str]]:
         """Look the words up; a pause stands at both ends and at every mark of punctuation.
 
+        A word with hyphens that is not there is looked up part by part, as aligners do.
+
         Args:
             texts: Texts by utterance.
             unknown: ``skip`` leaves words out that are not in the dictionary; ``error`` stops.
@@ -116,7 +118,8 @@ class Lexicon:
         """
         found = {}
         for utt_id, text in texts.items():
-            words = _WORD_OR_MARK.findall(text.lower().replace("’", "'"))
+            tokens = _WORD_OR_MARK.findall(text.lower().replace("’", "'"))
+            words = [word for token in tokens for word in self._words(token)]
             missing = [word for word in words if self._lacks(word)]
             if missing and unknown == "error":
                 raise DataError(
@@ -129,6 +132,13 @@ class Lexicon:
             if found[utt_id] == [PAUSE]:
                 raise DataError(f"utterance {utt_id}: expected words to speak, found {text!r}")
         return found
+
+    def _words(self, token: str) -> list[str]:
+        """A token as the dictionary has it: whole, without quotes, or parted at hyphens."""
+        for word in (token, token.strip("'-")):
+            if not self._lacks(word):
+                return [word]
+        return [word for part in token.split("-") if (word := part.strip("'"))]
 
     def _lacks(self, word: str) -> bool:
         return any(map(str.isalnum, word)) and word not in self._phones

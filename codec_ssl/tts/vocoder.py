@@ -13,6 +13,7 @@ import numpy as np
 import torch
 import yaml
 from torch import nn
+from typeguard import TypeCheckError
 
 from codec_ssl.codecs.base import Codec, load_codec
 from codec_ssl.errors import CheckpointError, ConfigError
@@ -30,6 +31,7 @@ _NAMES = {
     "fmin": "fmin",
     "fmax": "fmax",
 }
+_FIXED = {"window": "hann", "log_base": 10.0}
 
 
 @dataclass(frozen=True)
@@ -118,7 +120,7 @@ class GriffinLim(Voice):
             "fmax": conf.fmax,
         }
         linear = logmel2linear(spectrum, n_fft=conf.n_fft, **bands)
-        shape = {"n_fft": conf.n_fft, "hop_length": conf.hop_length}
+        shape = {"n_fft": conf.n_fft, "hop_length": conf.hop_length, "win_length": conf.window}
         # The transform mirrors the signal at its ends: one frame alone is not enough for that.
         wav = librosa.griffinlim(
             linear.T, n_iter=self._iterations, center=len(linear) > 1, random_state=0, **shape
@@ -198,7 +200,13 @@ class _HiFiGAN(nn.Module):
         from espnet2.gan_tts.hifigan.hifigan import HiFiGANGenerator
 
         super().__init__()
-        self.net = HiFiGANGenerator(**config["generator_params"])
+        try:
+            self.net = HiFiGANGenerator(**config["generator_params"])
+        except (KeyError, TypeError, TypeCheckError) as error:
+            raise CheckpointError(
+                f"{path.parent}/config.yml: generator_params: not those of ESPnet's HiFi-GAN: "
+                f"{error}"
+            ) from error
         try:
             state = read(path)["model"]["generator"]
         except (KeyError, TypeError) as error:
@@ -243,6 +251,17 @@ def _check_spectra(path: Path, config: dict[str, Any], conf: MelConf) -> None:
             raise ConfigError(
                 f"{path}: {name}: expected {getattr(conf, ours)}, of the spectra that the model "
                 f"predicts, found {config[name]}; make them with --mel_conf {ours}={config[name]}"
+            )
+    window = config.get("win_length") or conf.n_fft
+    if window != conf.window:
+        raise ConfigError(
+            f"{path}: win_length: expected {conf.window}, of the spectra that the model predicts, "
+            f"found {window}; make them with --mel_conf win_length={window}"
+        )
+    for name, ours in _FIXED.items():
+        if config.get(name, ours) != ours:
+            raise ConfigError(
+                f"{path}: {name}: expected {ours!r}, as all spectra here, found {config[name]!r}"
             )
 
 

@@ -5,6 +5,7 @@ import pytest
 from codec_ssl.report.codec_metrics import GROUPS, METRICS
 from codec_ssl.report.paper_table import PAPERS, check, load_paper
 
+CODECS = PAPERS.parent / "codecs"
 NAMES = sorted(path.stem for path in PAPERS.glob("*.yaml"))
 
 
@@ -94,15 +95,17 @@ def test_codecs_generalize_numbers_are_those_that_could_be_found():
     english = load_paper(paper).table("1-en").rows[0]
     found = {name: published.value for name, published in english.published.items()}
     assert found == {"PESQ": 2.85, "DNSMOS": 3.14, "SPK-SIM": 0.91}
-    # English, Multilingual, Multilingual+Audio.
-    assert values("2", "MCD", paper) == [7.32, None, 5.53]
-    assert values("2", "CI-SDR", paper) == [-10.25, None, -7.31]
-    assert values("counts", "de+es best", paper) == [15, 2, None]
-    assert values("counts", "de+es worst", paper) == [0, 16, None]
-    assert values("counts", "speech best", paper) == [None, None, 6]
-    assert values("counts", "non-speech worst", paper) == [2, None, 0]
+    # English, Multilingual, Multilingual+Audio; then the authors' weights of each, to be scored.
+    assert values("2", "MCD", paper) == [7.32, None, 5.53, None, None, None]
+    assert values("2", "CI-SDR", paper)[:3] == [-10.25, None, -7.31]
+    assert values("counts", "de+es best", paper)[:3] == [15, 2, None]
+    assert values("counts", "de+es worst", paper)[:3] == [0, 16, None]
+    assert values("counts", "speech best", paper)[:3] == [None, None, 6]
+    assert values("counts", "non-speech worst", paper)[:3] == [2, None, 0]
     # Eleven metrics in two languages name 22 best: five are left for the third codec.
     assert sum(filter(None, values("counts", "de+es best", paper))) <= 22
+    codecs = {row.match["codec"] for row in load_paper(paper).table("2").rows[3:]}
+    assert codecs == {path.stem for path in CODECS.glob("soundstream_16k*.yaml")}
 
 
 def test_codecs_generalize_has_the_metrics_of_evaluate_codec():

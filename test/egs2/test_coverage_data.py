@@ -105,3 +105,9 @@ def test_what_is_wrong_is_said_and_evaluation_needs_no_training_data(corpora: Pa
     assert [path.parent.name for path in tmp_path.glob("*/wav.scp")] == ["audioset_eval"]
     done = make_data(corpora, tmp_path, "klingon")
     assert done.returncode == 1 and "the coverages are english, multilingual" in done.stderr
+
+
+def test_scoring_without_a_codec_is_refused_before_any_data_is_made():
+    command = ["bash", str(RECIPES / "mls/codec1/run.sh"), "evaluation", "--stop_stage", "data"]
+    done = subprocess.run(command, capture_output=True, text=True, check=False)
+    assert done.returncode == 1 and "evaluation trains nothing: say --codec" in done.stderr

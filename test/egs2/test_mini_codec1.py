@@ -9,7 +9,9 @@ import pytest
 import soundfile
 
 from codec_ssl.codecs.base import load_codec
+from codec_ssl.data.bad_audio import BadAudioLog
 from codec_ssl.data.data_dir import DataDir
+from codec_ssl.data.tables import read_table
 from codec_ssl.report.results import Result, find_results
 from codec_ssl.tokens.store import TokenStore
 
@@ -94,7 +96,7 @@ def test_fewer_codebooks_are_a_codec_of_their_own_and_a_codec_that_is_there_is_s
     utt_id = two.utt_ids[0]
     assert np.array_equal(two[utt_id], eight[utt_id][:, :2])
     options = [f"--datadir={finished / 'data'}", "--codec", str(finished / "exp/soundstream")]
-    codec1(tmp_path, "--decode_codebooks", "1 4", *options)
+    codec1(tmp_path, "--decode_codebooks", "1 4", "--stop_stage", "decode", *options)
     folders = sorted(p.name for p in (tmp_path / "exp/decoded/soundstream").glob("test*"))
     assert folders == ["test_1cb", "test_4cb"]
     assert not (tmp_path / "exp/stats").exists()
@@ -106,6 +108,35 @@ def test_a_config_without_a_rate_and_one_that_is_not_there_are_named(tmp_path: P
     for given, message in ((config, "expected sampling_rate:"), ("no.yaml", "no such file")):
         done = bash("run.sh", "--dry_run", "true", "--train_config", str(given))
         assert done.returncode == 1 and message in done.stderr
+
+
+def test_a_condition_that_the_study_does_not_have_is_named_before_anything_is_trained(folder):
+    options = ["--audio_dir", str(folder), "--manifest", str(folder / "manifest.tsv")]
+    options += ["--conditions", "english klingon", "--out", str(folder / "study")]
+    done = bash("local/study.sh", *options)
+    assert done.returncode == 1 and "multilingual_audio, not 'klingon'" in done.stderr
+    assert not (folder / "study").exists()
+
+
+def test_clips_that_cannot_be_read_are_listed_and_left_out_or_stop_before_the_training(folder):
+    broken = {"en0", "en1", "en2"}
+    for utt_id in broken:
+        (folder / f"{utt_id}.wav").write_bytes(b"RIFF, and then nothing")
+    places = [f"--{name}dir={folder / name}" for name in ("data", "dump", "exp")]
+    options = ["--size", "ci", "--audio_dir", str(folder), "--stop_stage", "stats", *places]
+    done = bash("run.sh", *options, "--max_bad_rate", "0.01")
+    assert done.returncode != 0
+    assert "bad audio: " in done.stderr and "unreadable" in done.stderr
+    done = bash("run.sh", *options, "--max_bad_rate", "0.5")
+    assert done.returncode == 0, done.stderr
+    for name in ("train", "valid"):
+        stats, utt_ids = folder / "exp/stats" / name, set(DataDir(folder / "data" / name).utt_ids)
+        bad = BadAudioLog.read(stats / "bad_audio.tsv").entries
+        assert {(each.utt_id, each.reason) for each in bad} == {
+            (utt_id, "unreadable") for utt_id in broken & utt_ids
+        }
+        assert set(read_table(stats / "num_samples")) == utt_ids - broken
+    assert broken & set(DataDir(folder / "data/train").utt_ids)
 
 
 @pytest.fixture

@@ -3,6 +3,7 @@
 import os
 import re
 import subprocess
+import sys
 from pathlib import Path
 
 import pytest
@@ -31,10 +32,14 @@ def run(folder: Path, *options: str, corpus: str = "mini") -> subprocess.Complet
     )
 
 
+# Half of the codec's training is enough here: its quality is the promise of other recipes.
+SMALLEST = ("--size", "ci", "--codec_args", "--max_epoch 1")
+
+
 @pytest.fixture(scope="module")
 def finished(tmp_path_factory: pytest.TempPathFactory) -> Path:
     folder = tmp_path_factory.mktemp("tts") / "a run"
-    done = run(folder, "--size", "ci")
+    done = run(folder, *SMALLEST)
     assert done.returncode == 0, done.stdout[-1000:] + done.stderr[-3000:]
     return folder
 
@@ -63,6 +68,28 @@ def test_a_run_ends_in_speech_scores_and_a_report(finished: Path):
     assert all((finished / "exp/report" / name).stat().st_size > 1000 for name in pictures)
 
 
+def test_scores_tell_the_synthesis_from_the_copy(finished: Path):
+    files = [file for path, file in find_results([finished / "exp"]) if "score_" in str(path)]
+    scored = {file.results[0].scored["codec"]: file for file in files}
+    assert scored.keys() == {"codec", "copy_codec"}
+    for file in scored.values():
+        [similarity] = file.results
+        assert similarity.metric == "speaker_similarity" and 0.3 < similarity.value <= 1
+        assert similarity.scored["num_codebooks"] == 8 and similarity.interval is not None
+        # What has no weights here is a dash with its reason.
+        reasons = [note.partition(":")[0] for note in file.notes if ": not scored: " in note]
+        assert reasons == ["utmos", "wer"]
+    assert scored["codec"].results[0].scored["config"].endswith("train_fastspeech2_codes.yaml")
+    assert scored["copy_codec"].results[0].scored["config"] is None
+    words = [sys.executable, "-m", "codec_ssl.bin.best_worst", str(finished / "exp")]
+    counted = subprocess.run(words, cwd=ROOT, capture_output=True, text=True, check=True).stdout
+    assert re.search(r"^test:tts1 .*speaker similarity", counted, re.MULTILINE)
+    # Nothing that a model says can be nearer to the recording than its own codes.
+    assert re.search(r"^test:tts1 +0 / 1 +1 / 0$", counted, re.MULTILINE)
+    report = (finished / "exp/report/REPORT.md").read_text()
+    assert "| copy_codec |" in report and "±" not in report
+
+
 def test_frames_of_phones_add_up_to_the_codes(finished: Path):
     for name in ("train", "valid", "test"):
         phones = PhoneStore(finished / "dump/phones_codec" / name)
@@ -73,7 +100,7 @@ def test_frames_of_phones_add_up_to_the_codes(finished: Path):
 
 
 def test_a_second_run_does_nothing_and_says_so(finished: Path):
-    again = run(finished, "--size", "ci")
+    again = run(finished, *SMALLEST)
     assert again.returncode == 0, again.stderr
     assert "nothing to do: every stage is current" in again.stderr
 
@@ -102,6 +129,8 @@ def test_a_plan_has_what_was_asked_for(tmp_path: Path):
     everything = planned("--systems", "codes,mel,copy,mel_copy")
     for name in ("copy_codec", "copy_mel", "codec_train_fastspeech2_codes", "fastspeech2_mel"):
         assert f"{name}/speech_test" in everything
+    assert everything.count("/score_test") == 4
+    assert "/score_test" not in planned("--metrics", "none")
     copies = planned("--systems", "mel_copy")
     assert "dump/mel/test" in copies
     assert "dump/mel/train" not in copies and "train_fast" not in copies

@@ -205,6 +205,100 @@ def test_codec_config_builds_a_codec_of_the_stated_size_that_load_codec_knows(co
     assert args.codec_conf["sampling_rate"] / loaded.hop_length in (50, 75)
 
 
+# What the authors of arXiv 2601.12205 published as soundstream4_large_v1.1.
+STUDY_GENERATOR = {
+    "hidden_dim": 512,
+    "encdec_n_filters": 32,
+    "encdec_n_residual_layers": 3,
+    "encdec_ratios": [8, 5, 4, 2],
+    "encdec_activation": "ELU",
+    "encdec_norm": "weight_norm",
+    "encdec_residual_kernel_size": 7,
+    "encdec_dilation_base": 2,
+    "encdec_causal": False,
+    "encdec_pad_mode": "reflect",
+    "encdec_compress": 2,
+    "encdec_lstm": 2,
+    "quantizer_n_q": 32,
+    "quantizer_bins": 1024,
+    "quantizer_decay": 0.99,
+    "quantizer_kmeans_init": True,
+    "quantizer_kmeans_iters": 50,
+    "quantizer_threshold_ema_dead_code": 2,
+    "quantizer_target_bandwidth": [2, 4, 8, 16, 32],
+}
+STUDY_SCALES = {
+    "kernel_sizes": [15, 41, 5, 3],
+    "channels": 128,
+    "max_downsample_channels": 1024,
+    "max_groups": 16,
+    "downsample_scales": [2, 2, 4, 4, 1],
+}
+STUDY_STFT = {"n_fft": 1024, "hop_length": 256, "channels": 32, "chan_mults": [1, 2, 4, 4, 8, 8]}
+STUDY_CODEC = {
+    "sampling_rate": 16000,
+    "use_dual_decoder": True,
+    "lambda_reconstruct": 1.0,
+    "lambda_adv": 1.0,
+    "lambda_mel": 45.0,
+    "lambda_feat_match": 2.0,
+    "lambda_commit": 1.0,
+}
+STUDY_TRAINING = {
+    "generator_first": True,
+    "iterator_type": "chunk",
+    "chunk_length": 32000,
+    "steps_per_epoch": 5000,
+    "grad_clip": -1,
+    "use_amp": False,
+    "use_tf32": True,
+    "accum_grad": 1,
+    "codec_init": "espnet",
+    "best_model_criterion": [["valid", "mel_loss", "min"]],
+}
+
+
+@pytest.mark.parametrize(
+    ("name", "differing"),
+    [
+        ("train_soundstream", ("adamw", 128, 360, 1.0)),
+        ("train_soundstream_base", ("adam", 64, 120, 0.0)),
+    ],
+)
+def test_the_studys_codecs_are_trained_with_the_published_values(name: str, differing: tuple):
+    from codec_ssl.tasks.codec import CodecTask
+
+    config = ROOT / "egs2/mls/codec1/conf" / f"{name}.yaml"
+    args = CodecTask.get_parser().parse_args(["--config", str(config), "--output_dir", "x"])
+    conf = args.codec_conf
+    assert conf["generator_params"].items() >= STUDY_GENERATOR.items()
+    assert conf.items() >= STUDY_CODEC.items() and vars(args).items() >= STUDY_TRAINING.items()
+    discriminator = conf["discriminator_params"]
+    assert discriminator["scales"] == 3
+    assert discriminator["scale_downsample_pooling"] == "AvgPool1d"
+    pooling = {"kernel_size": 4, "stride": 2, "padding": 2}
+    assert discriminator["scale_downsample_pooling_params"] == pooling
+    assert discriminator["scale_discriminator_params"].items() >= STUDY_SCALES.items()
+    assert discriminator["complexstft_discriminator_params"].items() >= STUDY_STFT.items()
+    sums = {"average_by_discriminators": False, "loss_type": "mse"}
+    assert conf["generator_adv_loss_params"] == conf["discriminator_adv_loss_params"] == sums
+    assert set(conf["feat_match_loss_params"].items()) == {
+        ("average_by_discriminators", False),
+        ("average_by_layers", False),
+        ("include_final_outputs", True),
+    }
+    # Bands of windows from 2**6 to 2**10, natural logarithm.
+    mel = {"range_start": 6, "range_end": 11, "n_mels": 80, "log_base": None}
+    assert conf["mel_loss_params"].items() >= mel.items()
+    optimizer = {"lr": 2e-4, "betas": [0.5, 0.9], "eps": 1e-9, "weight_decay": 0.0}
+    assert args.optim_conf == args.optim2_conf == optimizer
+    assert args.scheduler == args.scheduler2 == "exponentiallr"
+    assert args.scheduler_conf == args.scheduler2_conf == {"gamma": 0.999875}
+    assert args.optim == args.optim2
+    weight = conf["lambda_quantization"]
+    assert (args.optim, args.batch_size, args.max_epoch, weight) == differing
+
+
 @pytest.mark.parametrize("config", TTS_CONFIGS, ids=recipe_id)
 def test_tts_config_builds_its_model_with_options_that_the_training_knows(config: Path):
     import torch
@@ -326,6 +420,23 @@ def test_a_new_codec_recipe_plans_a_training_of_its_own(clone: Path, tmp_path: P
     ) in scored
 
 
+@pytest.mark.parametrize(
+    ("codec", "name"),
+    [
+        ("dac_16k", "dac_16k"),
+        ("../exp/soundstream_v1.1", "soundstream_v1.1"),
+        ("/a.b/exp/soundstream", "soundstream"),
+        ("exp.d/soundstream_8cb.yaml", "soundstream_8cb"),
+        ("weights_16khz_8kbps_0.0.9.pth", "weights_16khz_8kbps_0.0.9"),
+    ],
+)
+def test_a_codec_is_called_like_its_file_or_folder_whatever_dots_there_are(
+    tmp_path: Path, codec: str, name: str
+):
+    outs = {out for _, out in plan("mini/codec1", tmp_path, "--codec", codec)}
+    assert {f"dump/{name}/test", f"exp/decoded/{name}/test"} <= outs
+
+
 def plan(recipe: str | Path, folder: Path, *options: str) -> list[tuple[str, str]]:
     """Stage and output of each line of a plan, outputs without their folder."""
     places = [f"--{name}dir={folder / name}" for name in ("data", "dump", "exp")]
@@ -358,6 +469,13 @@ def test_curves_end_with_the_training_and_scored_sets_get_tokens(tmp_path: Path)
     assert {f"{dump}/vq/dev-other", f"{dump}/repcodec@50/dev-other"} <= tokens
     # A training set that is only drawn from gets no tokens, so nothing later may ask for them.
     assert not any(out.endswith("train-clean-100") for out in tokens)
+
+
+@pytest.mark.parametrize("recipe", ["mls/codec1", "audioset/codec1"])
+def test_a_folder_of_audio_brings_its_sets_to_the_study_too(tmp_path: Path, recipe: str):
+    outs = {out for _, out in plan(recipe, tmp_path, "--audio_dir", "x")}
+    assert "exp/stats/train" in outs and not any("ljspeech" in out for out in outs)
+    assert sum(out.startswith("exp/decoded/") and out.endswith("/test") for out in outs) == 1
 
 
 def test_layers_come_from_the_encoders_file_and_folders_of_audio_bring_their_sets(tmp_path: Path):

@@ -3,7 +3,13 @@
 from collections.abc import Sequence
 from pathlib import Path
 
-from codec_ssl.data.corpora.single_speaker import NUM_EVAL, Sentence, read_bars, write_splits
+from codec_ssl.data.corpora.single_speaker import (
+    NUM_EVAL,
+    Sentence,
+    by_utterance,
+    read_bars,
+    write_splits,
+)
 from codec_ssl.data.data_dir import DataDir
 from codec_ssl.errors import DataError
 
@@ -39,14 +45,13 @@ def prepare(
         if language not in LANGUAGES:
             raise DataError(f"CSS10: expected languages of {LANGUAGES}, found {language!r}")
         folder = Path(corpus_dir, language)
-        sentences: dict[str, Sentence] = {}
-        for path, text, normalised, _ in read_bars(folder / "transcript.txt", num_columns=4):
-            utt_id = f"{language}_{Path(path).stem}"
-            if utt_id in sentences:
-                raise DataError(f"{folder / 'transcript.txt'}: two files are called {utt_id!r}")
-            sentences[utt_id] = Sentence(folder / path, normalised or text)
+        table = folder / "transcript.txt"
+        rows = (
+            (f"{language}_{Path(path).stem}", Sentence(folder / path, normalised or text))
+            for path, text, normalised, _ in read_bars(table, num_columns=4)
+        )
         made += write_splits(
-            sentences,
+            by_utterance(rows, table),
             Path(out_dir),
             f"css10_{language}",
             speaker=f"css10_{language}",

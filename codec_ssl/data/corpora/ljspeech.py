@@ -6,7 +6,13 @@ one and at any line that is not just so, and knows no speaker.
 
 from pathlib import Path
 
-from codec_ssl.data.corpora.single_speaker import NUM_EVAL, Sentence, read_bars, write_splits
+from codec_ssl.data.corpora.single_speaker import (
+    NUM_EVAL,
+    Sentence,
+    by_utterance,
+    read_bars,
+    write_splits,
+)
 from codec_ssl.data.data_dir import DataDir
 
 
@@ -22,16 +28,17 @@ def prepare(corpus_dir: str | Path, out_dir: str | Path, num_eval: int = NUM_EVA
         num_eval: See `codec_ssl.data.corpora.single_speaker.write_splits`.
 
     Raises:
-        DataError: If the table is missing or malformed, or there are too few sentences.
+        DataError: If the table is missing or malformed or names two sentences alike, or there are
+            too few.
     """
     corpus_dir = Path(corpus_dir)
-    rows = read_bars(corpus_dir / "metadata.csv", num_columns=3)
-    sentences = {
-        utt_id: Sentence(corpus_dir / "wavs" / f"{utt_id}.wav", normalised or text)
-        for utt_id, text, normalised in rows
-    }
+    table = corpus_dir / "metadata.csv"
+    rows = (
+        (utt_id, Sentence(corpus_dir / "wavs" / f"{utt_id}.wav", normalised or text))
+        for utt_id, text, normalised in read_bars(table, num_columns=3)
+    )
     return write_splits(
-        sentences,
+        by_utterance(rows, table),
         Path(out_dir),
         "ljspeech",
         speaker="LJ",

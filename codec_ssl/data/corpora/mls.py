@@ -10,6 +10,7 @@ from pathlib import Path
 
 from codec_ssl.data.data_dir import DataDir
 from codec_ssl.data.data_dir_edits import choose_hours, subset
+from codec_ssl.data.tables import numbered_lines
 from codec_ssl.errors import DataError
 
 LANGUAGES = (
@@ -103,17 +104,17 @@ def _table(path: Path) -> dict[str, list[str]]:
     """Rows of a tab-separated table by utterance, in its order.
 
     Raises:
-        DataError: If it is missing, empty, or a row has another shape.
+        DataError: If it is missing, empty, a row has another shape or repeats an utterance.
     """
-    if not path.is_file():
-        raise DataError(f"{path}: expected MLS's table, found no such file")
-    rows = {}
-    for number, line in enumerate(path.read_text(encoding="utf-8").splitlines(), start=1):
+    rows: dict[str, list[str]] = {}
+    for number, line in numbered_lines(path):
         utt, *values = line.split("\t")
         if not values or utt.count("_") != 2:
             raise DataError(
                 f"{path}, line {number}: expected speaker_book_number and a tab, found {line!r}"
             )
+        if utt in rows:
+            raise DataError(f"{path}, line {number}: utterance {utt} is there twice")
         rows[utt] = values
     if not rows:
         raise DataError(f"{path}: expected utterances, found none")
@@ -125,7 +126,7 @@ def _genders(path: Path) -> dict[str, str]:
     if not path.is_file():
         _logger.warning("%s: no such file, so there will be no utt2gender", path)
         return {}
-    rows = (line.split("|") for line in path.read_text(encoding="utf-8").splitlines())
+    rows = (line.split("|") for _, line in numbered_lines(path))
     return {row[0].strip(): row[1].strip() for row in rows if len(row) > 1}
 
 

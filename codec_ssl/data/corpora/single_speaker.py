@@ -1,6 +1,6 @@
 """What LJSpeech and CSS10 share: a table with bars, one speaker, and splits by order."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -42,6 +42,20 @@ def read_bars(path: Path, num_columns: int) -> list[list[str]]:
     if not rows:
         raise DataError(f"{path}: expected sentences, found none")
     return rows
+
+
+def by_utterance(rows: Iterable[tuple[str, Sentence]], table: Path) -> dict[str, Sentence]:
+    """Sentences by utterance, in the table's order.
+
+    Raises:
+        DataError: If two of them have one name.
+    """
+    sentences: dict[str, Sentence] = {}
+    for utt_id, sentence in rows:
+        if utt_id in sentences:
+            raise DataError(f"{table}: two sentences are called {utt_id!r}")
+        sentences[utt_id] = sentence
+    return sentences
 
 
 def write_splits(

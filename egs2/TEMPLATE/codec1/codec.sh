@@ -49,6 +49,7 @@ conf() {  # the variant's config where there is one
 device=$([ "${ngpu}" -gt 0 ] && echo cuda || echo cpu)
 job_gpu=$([ "${ngpu}" -gt 0 ] && echo 1 || echo 0)  # of one extraction job
 recipe=${PWD#"${root}/"}
+if [ -n "${audio_dir}" ]; then train_set=train valid_set=valid eval_sets=test; fi
 # every set once, in a fixed order
 trained_on=$([ -n "${codec}" ] || echo "${train_set} ${valid_set}")
 token_sets=$(unique_words "${token_sets} ${eval_sets}")
@@ -99,7 +100,7 @@ else
     codec_in=(--opt "${codec}")
     if [ -e "${codec}" ]; then codec_in=(--in "${codec}"); fi
 fi
-name=$(basename "${codec%.*}")
+name=$(codec_name_of "${codec}")
 codes=${dumpdir}/${name}
 told=(--recipe "${recipe}" --config "${train_config}" --exp "${codec}")  # what results say of the codec
 

@@ -108,7 +108,7 @@ if [ -z "${codec}" ]; then
     codes=${dumpdir}/codes
     codec_inputs=(--in "${codec}")
 else
-    codes=${dumpdir}/codes_$(basename "${codec%.*}")
+    codes=${dumpdir}/codes_$(codec_name_of "${codec}")
     codec_inputs=(--opt "${codec}")
     if [ -e "${codec}" ]; then codec_inputs=(--in "${codec}"); fi
 fi

@@ -68,7 +68,7 @@ if [ -z "${encoder}" ]; then
     encoder=${expdir}/ssl1/r0_reconstruction
     codes=${dumpdir}/codes
     if [[ ${ssl_args} =~ --codec[\ =]([^\ ]+) ]]; then  # ssl.sh names them so
-        codes=${dumpdir}/codes_$(basename "${BASH_REMATCH[1]%.*}")
+        codes=${dumpdir}/codes_$(codec_name_of "${BASH_REMATCH[1]}")
     fi
     ssl1() {
         # shellcheck disable=SC2086  # ssl_args is a list of options

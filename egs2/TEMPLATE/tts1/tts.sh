@@ -48,8 +48,8 @@ train_args=          # more options for every training, as for ESPnet's trainer
 checkpoint=best      # best, latest or an epoch number
 synthesize_args=     # more options of bin/tts_synthesize.py, e.g. "--sampling sample --temperature 0.8"
 # Scores
-metrics="speaker_similarity utmos wer"  # of bin/evaluate_codec.py; empty: none
-score_args=          # more options for it
+metrics=tts          # of bin/evaluate_codec.py, by name or group: tts is "wer utmos speaker_similarity"; none: no scores
+score_args=          # more options for it: the weights that metrics need, "--whisper DIR --utmos DIR"
 # end options
 . "${root}/utils/parse_options.sh"
 . "${root}/utils/stages.sh"
@@ -89,7 +89,7 @@ if has codes || has copy; then
         fi
         codec_inputs=(--in "${expdir}/codec")
     else
-        codec_name=$(basename "${codec%.*}")
+        codec_name=$(codec_name_of "${codec}")
         codec_inputs=(--opt "${codec}")
         if [ -e "${codec}" ]; then codec_inputs=(--in "${codec}") codec=$(realpath "${codec}"); fi
     fi
@@ -98,14 +98,22 @@ codes=${dumpdir}/codes_${codec_name} mels=${dumpdir}/mel
 codes_exp=${expdir}/${codec_name}_$(basename "${train_config}" .yaml)
 mel_exp=${expdir}/$(basename "${mel_config}" .yaml)
 
-# frames_of SYSTEM: where its frames, phones and experiment are, and what speaks
+# frames_of SYSTEM: where its frames, phones and experiment are, what speaks, and what scores say of it
 frames_of() {
     case $1 in
-        codes|copy) frames=${codes} phones=${dumpdir}/phones_${codec_name} exp=${codes_exp} config=${train_config} voice=(--codec "${codec}") ;;
-        mel|mel_copy) frames=${mels} phones=${dumpdir}/phones_mel exp=${mel_exp} config=${mel_config} voice=(${vocoder:+--vocoder "${vocoder}"}) ;;
+        codes|copy)
+            frames=${codes} phones=${dumpdir}/phones_${codec_name} exp=${codes_exp} config=${train_config} voice=(--codec "${codec}")
+            told=(--codec "${codec_name}" --num_codebooks "${num_codebooks}" --config "${config}") ;;
+        mel|mel_copy)
+            frames=${mels} phones=${dumpdir}/phones_mel exp=${mel_exp} config=${mel_config} voice=(${vocoder:+--vocoder "${vocoder}"})
+            told=(--codec mel --config "${config}") ;;
     esac
-    if [ "$1" = copy ]; then exp=${expdir}/copy_${codec_name} voice+=(--num_codebooks "${num_codebooks}"); fi
-    if [ "$1" = mel_copy ]; then exp=${expdir}/copy_mel; fi
+    case $1 in  # systems of their own, that no training made
+        copy)
+            exp=${expdir}/copy_${codec_name} voice+=(--num_codebooks "${num_codebooks}")
+            told=(--codec "copy_${codec_name}" --num_codebooks "${num_codebooks}") ;;
+        mel_copy) exp=${expdir}/copy_mel told=(--codec copy_mel) ;;
+    esac
 }
 
 for set in ${sets}; do
@@ -169,6 +177,8 @@ for system in ${systems//,/ }; do
         fi
         if stage 6 synthesize "${spoken}" "${system}: speak ${set}" "${made[@]}" --opt "${voice[*]}"; then
             if [ "${system}" = codes ] || [ "${system}" = mel ]; then
+                # texts are read as they were aligned
+                if [ -n "${align}" ] && [ ! -e "${datadir}/${set}/utt2lang" ]; then what+=(--language "${align}"); fi
                 # shellcheck disable=SC2206  # lists of options
                 what+=(${text_args} ${synthesize_args})
             fi
@@ -184,12 +194,13 @@ for system in ${systems//,/ }; do
             stage_done
         fi
         if [ "${system}" = codes ] || [ "${system}" = mel ]; then scored+=(--in "${exp}/evaluate_${set}"); fi
-        # an optional part of the package
-        if [ -z "${metrics}" ] || [ ! -f "${root}/codec_ssl/bin/evaluate_codec.py" ]; then continue; fi
+        if [ "${metrics}" = none ]; then continue; fi
         if stage 8 score "${exp}/score_${set}" "${system}: scores of ${set}" --in "${spoken}" --in "${datadir}" --opt "${metrics} ${score_args}"; then
             # shellcheck disable=SC2086  # score_args is a list of options
-            python -m codec_ssl.bin.evaluate_codec --reference "${datadir}/${set}" --decoded "${spoken}" --metrics "${metrics}" --nj "${nj}" \
-                --codec "${codec_name:-mel}" --set "${set//-/_}" --recipe "${recipe}" --config "${config}" --exp "${exp}" --out "${exp}/score_${set}" ${score_args}
+            ${gpu_cmd} --gpu "${job_gpu}" --num_threads "${OMP_NUM_THREADS}" "${exp}/score_${set}/evaluate.log" -- \
+                python -m codec_ssl.bin.evaluate_codec --reference "${datadir}/${set}" --decoded "${spoken}" --metrics "${metrics}" --nj "${nj}" \
+                "${told[@]}" --set "${set//-/_}" --recipe "${recipe}" --exp "${exp}" --ignore_missing true --device "${device}" \
+                --out "${exp}/score_${set}" ${score_args}
             stage_done
         fi
         scored+=(--in "${exp}/score_${set}")

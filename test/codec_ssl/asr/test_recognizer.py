@@ -129,7 +129,7 @@ def test_a_folder_keeps_to_what_it_was_begun_with(experiment, store, tmp_path):
     other = dataclasses.replace(
         ready, recognizer=Recognizer(ready.recognizer.model, ready.recognizer.pieces)
     )
-    with pytest.raises(DataError, match=r"of the same model, data and options, found others"):
+    with pytest.raises(DataError, match=r"of the same model, data and options, found another"):
         decode_set(other, store, tmp_path)
     with pytest.raises(DataError, match=r"nowhere/decode.json: expected what decode_asr writes"):
         read_facts(tmp_path / "nowhere")

@@ -27,7 +27,7 @@ def data_dir(tmp_path):
 
 
 def test_the_command_writes_shapes_of_what_can_be_used_and_a_table(
-    data_dir, tmp_path, call, capsys
+    data_dir, tmp_path, call, capsys, caplog
 ):
     out = tmp_path / "out"
     options = ("--data_dir", data_dir.path, "--sample_rate", 16000, "--out", out)
@@ -45,6 +45,10 @@ def test_the_command_writes_shapes_of_what_can_be_used_and_a_table(
     assert by == pytest.approx({"en": 2 / 3600, "de": 1 / 3600, "none": 1 / 3600})
     printed = capsys.readouterr().out
     assert "2 unusable" in printed and "50.0" in printed and "100.0" in printed
+    assert "2 utterances cannot be used ({'unreadable': 1, 'missing': 1})" in caplog.text
+    assert "lower rate" not in caplog.text
+    call(audio_stats, *options, "--max_bad_rate", 0.4, "--sample_rate", 24000)
+    assert "4 utterances have a lower rate than the codec's 24000 Hz (4 of 16000" in caplog.text
 
 
 def test_too_many_bad_files_stop_before_the_training(data_dir, tmp_path, call):
@@ -52,3 +56,16 @@ def test_too_many_bad_files_stop_before_the_training(data_dir, tmp_path, call):
     with pytest.raises(DataError, match=r"2 of 6 utterances .*1 missing.*bad_audio\.tsv"):
         call(audio_stats, *options)
     assert not (tmp_path / "out/num_samples").exists()
+
+
+def test_numbers_of_nothing_and_labels_that_are_not_there_are_said(
+    data_dir, tmp_path, call, capsys, caplog
+):
+    options = ("--data_dir", data_dir.path, "--out", tmp_path / "out", "--max_bad_rate", 0.4)
+    for name in ("--sample_rate", "--num_threads"):
+        with pytest.raises(SystemExit):
+            call(audio_stats, "--sample_rate", 16000, *options, name, 0)
+        expected = f"argument {name}: expected a whole number above 0, found '0'"
+        assert expected in capsys.readouterr().err
+    call(audio_stats, "--sample_rate", 16000, *options, "--by", "colour")
+    assert "no utt2colour: hours are counted as one group" in caplog.text

@@ -61,6 +61,8 @@ def test_subset(data, monkeypatch, tmp_path):
     assert any(utt_ids(*hours, "--seed", seed, data, out) != drawn for seed in range(1, 6))
     with pytest.raises(DataError, match=r"expected at least 1 h, found 0\.00 h"):
         utt_ids("--hours", 1, data, out)
+    with pytest.raises(DataError, match="expected a number of hours above 0, found 0"):
+        utt_ids("--hours", 0, data, out)
     with pytest.raises(DataError, match="found none"):
         utt_ids(data, out)
     with pytest.raises(DataError, match="found 3 as well"):

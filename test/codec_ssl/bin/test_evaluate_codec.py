@@ -104,5 +104,10 @@ def test_codecs_are_compared_over_all_sets(root, call, capsys, tmp_path):
     one = root / "scores/good/dev-one/results.json"
     call(best_worst, one, root / "scores/bad/dev-one/results.json", "--metrics", "stoi")
     assert "1 / 0" in capsys.readouterr().out
-    with pytest.raises(ConfigError, match="expected NAME=SET,SET"):
-        call(best_worst, root / "scores", "--groups", "both")
+    chosen = ["--systems", "good", "bad", "--metrics", "stoi si_sdr", "--format", "markdown"]
+    call(best_worst, root / "scores", *chosen, "--set_metrics", "other=stoi")
+    lines = capsys.readouterr().out.splitlines()
+    assert "| dev_one | 2 / 0 | 0 / 2 |" in lines and "| other | 1 / 0 | 0 / 1 |" in lines
+    for option in ("--groups", "--set_metrics"):
+        with pytest.raises(ConfigError, match=f"{option}: expected NAME=ITEM,ITEM"):
+            call(best_worst, root / "scores", option, "both")

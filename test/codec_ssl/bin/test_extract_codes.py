@@ -6,6 +6,8 @@ import soundfile
 
 from codec_ssl.bin import compare_codes, decode_codes, extract_codes
 from codec_ssl.data.data_dir import DataDir
+from codec_ssl.data.data_dir_edits import subset
+from codec_ssl.errors import ConfigError
 from codec_ssl.report.results import read_results
 from codec_ssl.tokens.store import TokenStore
 
@@ -53,7 +55,16 @@ def test_one_command_does_it_all(call, arguments, tmp_path):
     assert TokenStore(tmp_path / "store").meta.num_utterances == 4
 
 
-def test_codes_decoded_and_coded_again_are_compared(call, arguments, tmp_path, capsys):
+@pytest.mark.parametrize(
+    ("device", "message"),
+    [("tpu9", "expected auto, cpu, cuda or cuda:N, found 'tpu9'"), ("cuda:99", "PyTorch finds")],
+)
+def test_a_device_that_there_is_not_is_named(call, arguments, device, message):
+    with pytest.raises(ConfigError, match=message):
+        call(extract_codes, *arguments, "--device", device)
+
+
+def test_codes_decoded_and_coded_again_are_compared(call, arguments, tmp_path, capsys, caplog):
     codec, data, store, again = (tmp_path / n for n in ("codec.pth", "data", "store", "again"))
     call(extract_codes, *arguments, "--finalize", "true")
     decode = ["--codec", codec, "--store", store, "--data_dir", data, "--out", tmp_path / "out"]
@@ -73,3 +84,9 @@ def test_codes_decoded_and_coded_again_are_compared(call, arguments, tmp_path, c
     assert results[0].metric == "reencode_agreement" and results[0].scored["set"] == "test"
     assert results[0].interval[0] <= whole <= results[0].interval[1]
     assert f"{100 * whole:.1f} % of the codes stay the same" in capsys.readouterr().out
+    # One of them is gone: the others are compared, and it is said.
+    part = subset(made, ["utt0", "utt1", "utt2"], tmp_path / "part")
+    recode = ["--codec", codec, "--data_dir", part.path, "--store", tmp_path / "fewer"]
+    call(extract_codes, *recode, "--finalize", "true")
+    call(compare_codes, "--store", store, "--other", tmp_path / "fewer", *told)
+    assert "fewer: 1 utterances of" in caplog.text

@@ -142,11 +142,21 @@ def test_what_cannot_be_spoken_is_said(trained, call, tmp_path):
         ([*phones], DataError, "give --text, --data_dir or --phones"),
         (["--text", "a", *phones, "--speed", "0"], ConfigError, "speed: expected a positive"),
         (["--text", "a", *phones, "--checkpoint", "9"], CheckpointError, "no such file"),
+        (["--text", "a", *phones, "--num_codebooks", "2"], ConfigError, "is of --copy"),
+        (
+            ["--phones", trained / "phones/test-one", "--teacher", "true", "--speed", "2"],
+            ConfigError,
+            "take no --speed",
+        ),
     ):
         with pytest.raises(error, match=message):
             synthesize(call, trained, tmp_path / "out", *options)
     with pytest.raises(ConfigError, match="either --exp or --copy"):
         call(tts_synthesize, "--out", tmp_path / "out")
+    copy = ["--codec", trained / "codec", "--out", tmp_path / "out", "--num_codebooks"]
+    for frames, number, message in (("codes", 9, "1 to 4, found 9"), ("mel", 2, "is of codes")):
+        with pytest.raises(ConfigError, match=f"--num_codebooks.*{message}"):
+            call(tts_synthesize, "--copy", trained / frames / "test-one", *copy, number)
     other = toy_tts.make_codec(tmp_path / "other", seed=3)
     with pytest.raises(CheckpointError, match="expected the codec that made the codes"):
         synthesize(call, trained, tmp_path / "out", "--text", "a", *phones, "--codec", other)
@@ -195,7 +205,7 @@ def test_an_evaluation_leaves_a_table_pictures_and_results(trained, call, tmp_pa
 def test_spectra_are_made_as_asked(trained, call, tmp_path):
     conf = json.loads((trained / "mel/train/mel.json").read_text())
     assert conf == {"sample_rate": 16000, "n_fft": 1024, "hop_length": 256, "n_mels": 20,
-                    "fmin": 80, "fmax": 7600}  # fmt: skip
+                    "fmin": 80, "fmax": 7600, "win_length": 0}  # fmt: skip
     for word in ("bands=3", "n_mels=many"):
         with pytest.raises(ConfigError, match="--mel_conf: expected NAME=N"):
             words = ["--data_dir", trained / "data/train", "--out", tmp_path]

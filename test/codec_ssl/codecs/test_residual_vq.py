@@ -2,6 +2,7 @@
 
 import subprocess
 import sys
+from datetime import timedelta
 from pathlib import Path
 
 import pytest
@@ -11,6 +12,7 @@ from espnet2.gan_codec.shared.quantizer.residual_vq import ResidualVectorQuantiz
 
 WIDTH, ENTRIES, LAYERS, DECAY = 6, 16, 3, 0.9
 STEPS = 30
+PATIENCE = 120
 
 
 def make(restart_below: int = 2) -> ResidualVectorQuantizer:
@@ -26,9 +28,10 @@ def make(restart_below: int = 2) -> ResidualVectorQuantizer:
 
 
 def batch(rank: int, step: int) -> torch.Tensor:
-    """Latents (B, D, T) of a rank: another place and another number of them on each."""
+    """Latents (B, D, T) of a rank, as an encoder gives them: other places and numbers on each."""
     random = torch.Generator().manual_seed(1000 * rank + step)
-    return torch.randn(2, WIDTH, 20 + 30 * rank, generator=random) + 5.0 * rank
+    latents = torch.randn(2, WIDTH, 20 + 30 * rank, generator=random) + 5.0 * rank
+    return latents.requires_grad_()
 
 
 def start(quantizer: ResidualVectorQuantizer) -> None:
@@ -68,7 +71,9 @@ def trained(rank: int) -> dict[str, dict[str, torch.Tensor]]:
 
 def run_rank(rank: int, folder: str) -> None:
     torch.set_num_threads(1)
-    dist.init_process_group("gloo", f"file://{folder}/meet", rank=rank, world_size=2)
+    # A rank that the other one leaves alone, as with entries that only one of them restarts, ends.
+    limit = timedelta(seconds=PATIENCE)
+    dist.init_process_group("gloo", f"file://{folder}/meet", rank=rank, world_size=2, timeout=limit)
     torch.save(trained(rank), f"{folder}/{rank}.pt")
     dist.destroy_process_group()
 
@@ -78,7 +83,11 @@ def ranks(tmp_path_factory: pytest.TempPathFactory) -> list[dict[str, dict[str, 
     folder = tmp_path_factory.mktemp("ranks")
     command = [sys.executable, __file__]
     started = [subprocess.Popen([*command, str(rank), str(folder)]) for rank in range(2)]
-    assert [rank.wait(timeout=120) for rank in started] == [0, 0]
+    try:
+        assert [rank.wait(timeout=500) for rank in started] == [0, 0]
+    finally:
+        for rank in started:
+            rank.kill()
     return [torch.load(Path(folder) / f"{rank}.pt", weights_only=True) for rank in range(2)]
 
 

@@ -12,7 +12,7 @@ from codec_ssl.codecs.extract import extract_codes, finalize_codes
 from codec_ssl.codecs.synthesis import Synthesis
 from codec_ssl.data.audio import read_audio
 from codec_ssl.data.data_dir import DataDir
-from codec_ssl.errors import DataError, TokenError
+from codec_ssl.errors import CodecError, DataError, TokenError
 from codec_ssl.tokens.store import TokenStore
 
 # Hz and seconds, none of them a whole number of frames.
@@ -77,6 +77,20 @@ def test_jobs_share_the_utterances_and_go_on_where_they_were(tmp_path, codec, st
     for utt_id in made.utt_ids:
         assert soundfile.info(made.wav_scp[utt_id]).frames == 320 * store.num_frames(utt_id)
     assert made.utt2spk["c"] == "c"
+
+
+def test_a_job_that_there_is_not_is_named(tmp_path, codec, store):
+    for job, num_jobs in ((0, 2), (3, 2), (1, 0)):
+        with pytest.raises(TokenError, match=f"job from 1 to {num_jobs}, found {job}"):
+            Synthesis(codec, store, tmp_path / "out").decode(job, num_jobs)
+
+
+def test_what_is_no_audio_is_not_written(tmp_path, codec, store, monkeypatch):
+    nothing = torch.full((1, 320), torch.nan), torch.tensor([320])
+    monkeypatch.setattr(codec, "decode", lambda codes: nothing)
+    with pytest.raises(CodecError, match=r"utterance a/1: codec small decodes it to NaN"):
+        Synthesis(codec, store, tmp_path / "out").decode()
+    assert not list((tmp_path / "out" / "wav").iterdir())
 
 
 def test_fewer_codebooks_decode_another_waveform_and_never_into_the_same_folder(

@@ -8,7 +8,7 @@ import soundfile
 from voice import RATE, noisy, voice
 
 from codec_ssl.data.data_dir import DataDir
-from codec_ssl.errors import CheckpointError, DataError
+from codec_ssl.errors import CheckpointError, ConfigError, DataError
 from codec_ssl.evaluation import workers
 from codec_ssl.evaluation.codec_run import pair_up, score_utterances
 from codec_ssl.evaluation.codec_summary import notes_of, results_of, summarize, table
@@ -125,8 +125,25 @@ def test_bad_audio_and_what_cannot_be_scored_have_reasons(dirs, tmp_path):
     means = summarize(outcome, FAST)
     assert means["si_sdr"].utterances == 1 and means["si_sdr"].interval is None
     notes = notes_of(means, outcome, FAST)
-    text = "si_sdr: 2 of 3 utterances not scored: bad audio (1: a); decoded signal is silent (1: b)"
-    assert text in notes
+    reasons = "bad audio: empty (1: a); decoded signal is silent (1: b)"
+    assert f"si_sdr: 2 of 3 utterances not scored: {reasons}" in notes
+    write_table(tmp_path / "t.tsv", outcome.records, FAST)
+    assert "si_sdr: bad audio: empty" in (tmp_path / "t.tsv").read_text().splitlines()[1]
+
+
+@pytest.mark.parametrize(
+    "wrong",
+    [
+        lambda: Alignment(-0.1),
+        lambda: Alignment(float("nan")),
+        lambda: Alignment(0.0, "loud"),
+        lambda: RunOptions(ScorerOptions(FAST), sample_rate=0),
+        lambda: RunOptions(ScorerOptions(FAST), nj=0),
+    ],
+)
+def test_impossible_options_are_refused(wrong):
+    with pytest.raises(ConfigError, match=r"expected .* found"):
+        wrong()
 
 
 def test_utterances_that_are_missing_are_named(dirs, tmp_path):

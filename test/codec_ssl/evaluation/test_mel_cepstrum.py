@@ -1,6 +1,7 @@
 """Mel-cepstral distortion and F0 correlation against their definitions."""
 
 import numpy as np
+import pysptk
 import pytest
 import pyworld
 from scipy.signal import firwin, lfilter
@@ -40,6 +41,15 @@ def test_distortion_is_its_formula_on_cepstra_by_integration():
     short = WAV[:4800]
     decoded = noisy(short, 15)
     assert mcd(short, decoded, RATE) == pytest.approx(plain_mcd(short, decoded), rel=0.01)
+
+
+def test_cepstra_are_those_of_sptk():
+    x = lfilter(firwin(255, 70 / 8000, pass_zero=False), 1, WAV.astype(np.float64) * 32767)
+    f0, times = pyworld.harvest(x, RATE, f0_floor=40, f0_ceil=800, frame_period=5)
+    envelope = pyworld.cheaptrick(x, f0, times, RATE, fft_size=1024)
+    found = mel_cepstrum._analyze(WAV)
+    np.testing.assert_allclose(found.cepstra, pysptk.sp2mc(envelope, 39, 0.466), atol=1e-10)
+    np.testing.assert_array_equal(found.f0, f0)
 
 
 def test_a_gain_moves_only_the_zeroth_coefficient():

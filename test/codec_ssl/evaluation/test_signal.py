@@ -1,5 +1,9 @@
 """Measures against closed forms and against other implementations."""
 
+import os
+import subprocess
+import sys
+
 import librosa
 import numpy as np
 import pytest
@@ -33,6 +37,21 @@ def test_a_copy_has_the_best_score(name):
     assert measure(name, WAV, WAV) == pytest.approx(COPY[name], abs=1e-3)
 
 
+def test_visqol_leaves_pytorch_on_its_threads():
+    """In a fresh process, as numba starts its threads once, where librosa has used it before."""
+    script = (
+        "import librosa, numpy as np, torch\n"
+        "wav = np.random.default_rng(0).standard_normal(16000).astype('float32')\n"
+        "librosa.feature.melspectrogram(y=wav)\n"
+        "from codec_ssl.evaluation.signal import visqol\n"
+        "print(visqol(wav, wav, 16000) > 4, torch.get_num_threads())"
+    )
+    env = {**os.environ, "OMP_NUM_THREADS": "1", "NUMBA_NUM_THREADS": "2"}
+    words = [sys.executable, "-c", script]
+    done = subprocess.run(words, env=env, capture_output=True, text=True, check=False)
+    assert done.stdout.split() == ["True", "1"], done.stderr
+
+
 @pytest.mark.parametrize("name", ALL)
 def test_more_noise_is_never_better(name):
     scores = [measure(name, WAV, noisy(WAV, snr)) for snr in (40, 20, 5)]
@@ -46,6 +65,15 @@ def test_silence_has_no_score(name, silent):
     pair = (0 * WAV, WAV) if silent == "reference" else (WAV, 0 * WAV)
     with pytest.raises(CannotScore, match=f"{silent} is silent"):
         measure(name, *pair)
+
+
+@pytest.mark.parametrize("value", [np.nan, np.inf])
+@pytest.mark.parametrize("name", ALL)
+def test_numbers_that_are_none_have_no_score(name, value):
+    broken = WAV.copy()
+    broken[8000] = value
+    with pytest.raises(CannotScore, match="decoded signal holds NaN or infinity"):
+        measure(name, WAV, broken)
 
 
 @pytest.mark.parametrize("name", [n for n in ALL if n != "si_sdr"])

@@ -1,9 +1,11 @@
 """Spectra for vocoders are ESPnet's, alone and in any batch."""
 
 import numpy as np
+import pytest
 import torch
 from espnet2.tts.feats_extract.log_mel_fbank import LogMelFbank
 
+from codec_ssl.errors import ConfigError
 from codec_ssl.features.vocoder_mel import MelConf, VocoderMel
 
 CONF = MelConf(sample_rate=22050, n_fft=1024, hop_length=256, n_mels=40)
@@ -28,6 +30,22 @@ def test_frames_and_samples_fit_and_short_audio_has_none():
     for frames in range(3, 20):
         samples = encoder.samples_for(frames)
         assert encoder.frames_of(samples) == frames and encoder.frames_of(samples - 1) < frames
+
+
+def test_a_window_may_be_shorter_than_the_transform():
+    theirs = LogMelFbank(fs=16000, n_fft=1024, win_length=800, hop_length=256)
+    wav = torch.randn(1, 5000)
+    found, _ = VocoderMel(MelConf(win_length=800)).encode(wav, torch.tensor([5000]), [0])
+    torch.testing.assert_close(found[0][0], theirs(wav)[0][0])
+    assert not torch.allclose(found[0], VocoderMel(MelConf()).encode(wav, [5000], [0])[0][0])
+
+
+@pytest.mark.parametrize(
+    "options", [{"hop_length": 0}, {"fmax": 9000}, {"fmin": 7600}, {"win_length": 2000}]
+)
+def test_options_out_of_range_are_refused(options):
+    with pytest.raises(ConfigError, match="mel_conf: expected positive numbers"):
+        MelConf(**options)
 
 
 def test_other_options_have_another_fingerprint():

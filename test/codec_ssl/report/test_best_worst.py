@@ -1,5 +1,7 @@
 """Best and worst counts against counting by hand, with ties, gaps and seeds."""
 
+from dataclasses import replace
+
 import pytest
 
 from codec_ssl.errors import ConfigError, DataError
@@ -90,6 +92,61 @@ def test_numbers_of_codebooks_are_systems_of_their_own_only_where_there_are_seve
     eight, four = results(num_codebooks=8), results({"german": {"mcd": (9.0,)}}, num_codebooks=4)
     assert compare(eight).systems == list(SYSTEMS)
     assert "English (4)" in compare(eight + four).systems
+
+
+def test_a_synthesis_belongs_to_its_codec_whatever_number_of_codebooks_is_told():
+    spoken = results({"german": {"wer": (0.3, 0.2, 0.1)}}, recipe="egs2/css10/tts1", exp="tts")
+    comparison = compare(results(num_codebooks=8) + spoken)
+    assert comparison.systems == list(SYSTEMS)
+    assert extremes(comparison, "german:tts1", "wer") == ({"Multilingual+Audio"}, {"English"})
+
+
+def changed(found, index, **more):
+    """Results of which one was scored in another way."""
+    one = found[index]
+    return [*found[:index], replace(one, scored={**one.scored, **more}), *found[index + 1 :]]
+
+
+@pytest.mark.parametrize(
+    ("told", "found"),
+    [
+        ({"maker": "ESPnet-SPK"}, "ESPnet-SPK; Resemblyzer"),
+        ({"level": "rms"}, "Resemblyzer; Resemblyzer, level rms"),
+        ({"max_delay": 0.02}, "Resemblyzer; Resemblyzer, max_delay 0.02"),
+        ({"sample_rate": 8000}, "Resemblyzer; Resemblyzer, sample_rate 8000"),
+    ],
+)
+def test_what_was_measured_in_different_ways_is_not_counted_and_said(told, found):
+    values = {"german": {"speaker_similarity": (0.9, 0.8, 0.7)}}
+    alike = results(values, maker="Resemblyzer", max_delay=0.0, level="none")
+    assert count(compare(alike)).best["English"] == 1
+    counts = count(compare(changed(alike, 1, **told)))
+    assert sum(counts.best.values()) == 0
+    where = "german, speaker similarity: measured in different ways"
+    assert counts.uncounted == [f"{where}: {found}"]
+
+
+def test_systems_that_were_scored_on_fewer_utterances_are_told():
+    found = changed(results({"german": {"mcd": (1, 2, 3)}}, utterances=100), 2, utterances=97)
+    counts = count(compare(found))
+    told = "german, MCD: utterances English 100, Multilingual 100, Multilingual+Audio 97"
+    assert counts.uneven == [told] and counts.best["English"] == 1
+    assert f"not all were scored: {told}" in count_table(compare(found), "text")
+
+
+def test_a_set_may_be_compared_by_some_metrics_only():
+    chosen = compare(results(), set_metrics={"german": ["pesq"]})
+    assert set(chosen.row("german", "pesq")) == set(SYSTEMS) and not chosen.row("german", "mcd")
+    assert chosen.row("spanish", "mcd")
+    assert count(chosen, ["german"]).best == {**dict.fromkeys(SYSTEMS, 0), "English": 1}
+    with pytest.raises(DataError, match="expected results on french, found sets german"):
+        compare(results(), set_metrics={"french": ["pesq"]})
+
+
+@pytest.mark.parametrize("name", ["german", "all"])
+def test_a_group_does_not_take_the_place_of_a_set_or_of_the_total(name):
+    with pytest.raises(ConfigError, match=f"group {name}: expected another name"):
+        count_table(compare(results()), "text", {name: ["german", "spanish"]})
 
 
 def test_synthesis_of_a_set_is_a_condition_of_its_own():

@@ -162,6 +162,16 @@ def test_a_tokenizer_without_a_training_config_is_found_by_its_name(as_file):
     assert find_ours(row, column, [as_file([result(0.2, tokenizer="vq", **scored)])]) is None
 
 
+def test_a_codec_that_was_there_already_is_found_by_its_name(as_file):
+    row = Row("theirs", recipe="egs2/x/ssl1", config="conf/a.yaml", match={"codec": "hub"})
+    column = Column("MCD", "wer", "fraction", "lower")
+    scored = {"codec": "hub", "config": None, "set": "test"}
+    assert find_ours(row, column, [as_file([result(0.2, **scored)])]).value == 0.2
+    # What was made of its codes, such as a probe, has no set.
+    for other in ({"codec": "dac"}, {"config": "conf/b.yaml"}, {"set": None}):
+        assert find_ours(row, column, [as_file([result(0.2, **scored | other)])]) is None
+
+
 def test_a_unit_that_does_not_fit_is_refused(as_file):
     row = Row("a", recipe="egs2/x/ssl1", config="conf/train.yaml")
     column = Column("H", "wer", "hours", "lower")

@@ -285,6 +285,12 @@ def test_audio_at_another_rate_than_the_codecs_is_refused(tmp_path, task, data):
         task.main(cmd=wrong)
 
 
+def test_a_second_rate_within_the_codecs_configuration_is_refused(task, data, tmp_path):
+    options = command(data, tmp_path, "--codec_conf", "mel_loss_params.fs=2000")
+    with pytest.raises(ConfigError, match=r"codec_conf\.mel_loss_params\.fs: expected 1000.*2000"):
+        task.check_options(task.get_parser().parse_args(options))
+
+
 def test_unused_parameters_belong_to_several_processes(tmp_path, task, data):
     args = task.get_parser().parse_args(command(data, tmp_path, "--unused_parameters", "false"))
     args.distributed = True

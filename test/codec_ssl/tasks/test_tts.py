@@ -5,6 +5,7 @@ import signal
 
 import numpy as np
 import pytest
+import torch
 import toy_tts
 import yaml
 from processes import kill_in_training
@@ -66,10 +67,20 @@ def history(folder):
 def test_the_defaults_are_those_of_espnets_recipe(task):
     args = task.get_parser().parse_args(["--output_dir", "x"])
     assert (args.target, args.decoder_stacks, args.grad_clip) == ("codes", "shared", 1.0)
-    assert args.optim == "adam" and args.optim_conf == {"lr": 1.0}
-    assert args.scheduler == "noamlr"
-    assert args.scheduler_conf == {"model_size": 384, "warmup_steps": 4000}
     assert args.num_iters_per_epoch * args.max_epoch == 100_000
+    from espnet2.tasks.abs_task import scheduler_classes
+
+    rates = []
+    noam = ("noamlr", {"lr": 1.0}, {"model_size": 384, "warmup_steps": 4000})
+    for name, optim, conf in (noam, (args.scheduler, args.optim_conf, args.scheduler_conf)):
+        optimizer = torch.optim.Adam([torch.nn.Parameter(torch.zeros(1))], **optim)
+        scheduler = scheduler_classes[name](optimizer, **conf)
+        rates.append([])
+        for _ in range(6000):
+            rates[-1].append(optimizer.param_groups[0]["lr"])
+            optimizer.step()
+            scheduler.step()
+    np.testing.assert_allclose(*rates, rtol=1e-9)
 
 
 @pytest.mark.parametrize(

@@ -2,6 +2,7 @@
 
 import itertools
 
+import numpy as np
 import pytest
 
 from codec_ssl.train.steps import StepsPerEpoch
@@ -25,6 +26,11 @@ def test_an_epoch_has_its_steps_however_large_the_corpus_is(steps):
         assert [batch for _, _, batch in batches] == [i % 5 for i in range(steps)]
     passes = {seed for seed, _, _ in itertools.chain(*epochs)}
     assert len(passes) == 2 * -(-steps // 5), "every pass is shuffled in its own way"
+
+
+def test_a_tiny_corpus_is_passed_through_thousands_of_times_with_seeds_that_numpy_takes():
+    *_, (last, _, _) = StepsPerEpoch(Corpus(1), 5000).build_iter(360)
+    assert np.random.RandomState(last + 777)
 
 
 def test_a_corpus_without_a_batch_ends_the_epoch():

@@ -7,6 +7,7 @@ import pytest
 import soundfile
 import torch
 import yaml
+from scipy.cluster.vq import kmeans2
 
 from codec_ssl.bin import prepare_data, tts_evaluate, tts_phones, tts_synthesize, tts_train
 from codec_ssl.codecs.base import load_codec
@@ -18,27 +19,40 @@ from codec_ssl.report.results import read_results
 from codec_ssl.tokens.store import TokenStore
 
 pytestmark = [pytest.mark.slow, pytest.mark.timeout(900)]
-STREAMS = 8
+STREAMS, BINS = 8, 16
 
 
 def fitted_codec(path, data_dir):
-    """A spectral codec with random weights whose codebooks are drawn from real latents.
+    """A spectral codec that needs no training: what it decodes has the codes that it was made of.
 
-    Its codes tell sounds apart, stage by stage, as a trained one's do; no training is needed.
+    Its latents are the first principal components of the log magnitudes, its codebooks each code
+    two of them, its phases put one pulse into each frame.
     """
-    torch.manual_seed(0)
-    params = {**DEFAULTS, "width": 48, "num_blocks": 1, "hidden_dim": 16}
-    params |= {"quantizer_n_q": STREAMS, "quantizer_bins": 64}
-    params["quantizer_target_bandwidth"] = [2.4]
+    dim = 2 * STREAMS
+    params = {**DEFAULTS, "width": dim, "num_blocks": 0, "hidden_dim": dim}
+    params |= {"quantizer_n_q": STREAMS, "quantizer_bins": BINS}
+    params["quantizer_target_bandwidth"] = [1.6]
     generator = SpectralGenerator(params)
     wavs = [read_audio(data_dir.source(utt), 16000)[0] for utt in data_dir.utt_ids]
     with torch.no_grad():
-        latents = generator.encoder(torch.from_numpy(np.concatenate(wavs))[None, None])[0].t()
-        for layer in generator.quantizer.vq.layers:
-            picked = torch.randperm(len(latents))[:64]
-            layer._codebook.embed.copy_(latents[picked])
-            nearest = torch.cdist(latents, layer._codebook.embed).argmin(1)
-            latents = latents - layer._codebook.embed[nearest]
+        spectra = [generator.encoder.spectrum(torch.from_numpy(wav)[None, None]) for wav in wavs]
+        frames = torch.cat(spectra, 2)[0].t()
+        mean = frames.mean(0)
+        basis = torch.linalg.svd(frames - mean, full_matrices=False)[2][:dim]
+        for parameter in generator.parameters():
+            parameter.zero_()
+        encoder, decoder = generator.encoder.network, generator.decoder.network
+        encoder[0].weight[:, :, 1], encoder[0].bias[:] = basis, -basis @ mean
+        encoder[1].weight[:, :, 0] = decoder[0].weight[:, :, 3] = torch.eye(dim)
+        bins = len(mean)
+        decoder[1].weight[:bins, :, 0], decoder[1].bias[:bins] = basis.t(), mean
+        decoder[1].bias[bins:] = np.pi * torch.arange(bins)
+        latents = (frames - mean) @ basis.t()
+        for number, layer in enumerate(generator.quantizer.vq.layers):
+            mine = slice(number, None, STREAMS)
+            centroids, _ = kmeans2(latents[:, mine].double().numpy(), BINS, minit="++", rng=0)
+            layer._codebook.embed.zero_()
+            layer._codebook.embed[:, mine] = torch.from_numpy(centroids).float()
     conf = {"codec": "spectral", "codec_conf": {"sampling_rate": 16000, "generator_params": params}}
     path.mkdir()
     (path / "config.yaml").write_text(yaml.safe_dump(conf))
@@ -97,22 +111,18 @@ def test_more_than_nine_of_ten_codes_are_right_in_every_stream(learnt, call):
     assert found["duration_error"] < 10 and found["pitch_correlation"] > 0.8
 
 
-def test_their_audio_is_that_of_the_reference_codes(learnt, call):
+def test_nine_of_ten_codes_of_their_audio_are_those_of_the_recordings(learnt, call):
     words = ["--phones", learnt / "phones", "--teacher", "true", "--out", learnt / "spoken"]
     call(tts_synthesize, "--exp", learnt / "exp", *words)
-    call(tts_synthesize, "--copy", learnt / "codes", "--codec", learnt / "codec",
-         "--out", learnt / "copy")  # fmt: skip
-    spoken, copy = DataDir(learnt / "spoken"), DataDir(learnt / "copy")
-    codes = TokenStore(learnt / "codes")
+    spoken, codes = DataDir(learnt / "spoken"), TokenStore(learnt / "codes")
     codec = load_codec(learnt / "codec")
     right = total = 0
     for utt in codes.utt_ids:
-        ours, theirs = (soundfile.read(d.source(utt).path)[0] for d in (spoken, copy))
-        assert len(ours) == len(theirs) == 320 * codes.num_frames(utt)
-        pair = torch.from_numpy(np.stack([ours, theirs])).float()
-        again, _ = codec.encode(pair)
-        right += int((again[0] == again[1]).sum())
-        total += again[0].numel()
+        wav, _ = soundfile.read(spoken.source(utt).path, dtype="float32")
+        found, _ = codec.encode(torch.from_numpy(wav)[None])
+        assert found[0].shape == codes[utt].shape
+        right += int((found[0].numpy() == codes[utt]).sum())
+        total += codes[utt].size
     assert right / total > 0.9
 
 

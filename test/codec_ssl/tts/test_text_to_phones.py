@@ -65,6 +65,18 @@ def test_a_dictionary_gives_first_pronunciations_and_pauses_at_marks(lexicon):
     ]
 
 
+@pytest.mark.parametrize("text", ["the-cat", "'the' cat", "‘the’ -cat-", "the cat’"])
+def test_hyphens_and_quotes_do_not_hide_a_word(lexicon, text):
+    assert lexicon.phones({"u": text})["u"] == ["sil", "DH", "AH", "K", "AE", "T", "sil"]
+
+
+def test_a_dash_is_a_pause_and_parts_that_are_not_there_are_named(lexicon):
+    found = lexicon.phones({"u": "'tis -- the"})["u"]
+    assert found == ["sil", "T", "IH", "Z", "sil", "DH", "AH", "sil"]
+    with pytest.raises(DataError, match="found 'dog'"):
+        lexicon.phones({"u": "cat-dog"})
+
+
 def test_words_that_are_not_there_are_named(lexicon, caplog):
     with pytest.raises(DataError, match=r"utterance u: expected words of .*, found 'dog'"):
         lexicon.phones({"u": "the dog"})

@@ -48,7 +48,7 @@ def test_griffin_lim_keeps_the_pitch_and_is_the_same_every_time():
     conf = MelConf()
     spectrum = VocoderMel(conf).encode(torch.from_numpy(wav)[None], torch.tensor([12000]), [0])
     frames = [spectrum[0][0][0].numpy()]
-    voice = GriffinLim(conf, 16)
+    voice = GriffinLim(conf, 8)
     found, again = voice.speak(frames)[0], voice.speak(frames)[0]
     assert np.array_equal(found, again)
     assert len(voice.speak([frames[0][:1]])[0]) > 0
@@ -87,6 +87,20 @@ def test_a_vocoder_of_other_spectra_or_weights_is_refused(hifigan):
     folder, _ = hifigan
     with pytest.raises(ConfigError, match=r"hop_size: expected 320.*--mel_conf hop_length=256"):
         NeuralVocoder(folder / "voc.pkl", MelConf(n_mels=20, hop_length=320))
+    config = yaml.safe_load((folder / "config.yml").read_text())
+    for name, value, message in (
+        ("win_length", 800, r"expected 1024.*--mel_conf win_length=800"),
+        ("window", "hamming", "expected 'hann'"),
+        ("log_base", None, "expected 10.0"),
+    ):
+        (folder / "config.yml").write_text(yaml.safe_dump({**config, name: value}))
+        with pytest.raises(ConfigError, match=f"{name}: {message}"):
+            NeuralVocoder(folder / "voc.pkl", CONF)
+    params = {"generator_params": {**PARAMS, "use_causal_conv": True}}
+    (folder / "config.yml").write_text(yaml.safe_dump({**config, **params}))
+    with pytest.raises(CheckpointError, match=r"generator_params: .*use_causal_conv"):
+        NeuralVocoder(folder / "voc.pkl", CONF)
+    (folder / "config.yml").write_text(yaml.safe_dump({**config, "win_length": None}))
     torch.save({"model": {"generator": {}}}, folder / "voc.pkl")
     with pytest.raises(CheckpointError, match="missing"):
         NeuralVocoder(folder / "voc.pkl", CONF)

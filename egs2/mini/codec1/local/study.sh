@@ -22,6 +22,11 @@ out=study              # folder of data, codecs and scores
 # end options: [options-of-codec.sh...]
 . "${root}/utils/parse_options.sh"
 [ -n "${audio_dir}" ] && [ -n "${manifest}" ] || { echo "error: say --audio_dir and --manifest" >&2; exit 1; }
+for condition in ${conditions}; do  # before hours of training
+    case ${condition} in english | multilingual | multilingual_audio) continue ;; esac
+    echo "error: --conditions are english, multilingual and multilingual_audio, not '${condition}'" >&2
+    exit 1
+done
 comma() { tr ' ' ',' <<<"$1"; }
 part() {  # part NAME FRACTIONS WHERE...: data dirs of some rows; nobody is in two of them
     local where=() each
@@ -40,7 +45,6 @@ for condition in ${conditions}; do
         english) groups=(english) ;;
         multilingual) groups=(english others) ;;
         multilingual_audio) groups=(english others sounds) ;;
-        *) echo "error: --conditions are english, multilingual and multilingual_audio, not '${condition}'" >&2; exit 1 ;;
     esac
     data=${out}/data/${condition}_codec
     train=() valid=()
@@ -57,7 +61,8 @@ for condition in ${conditions}; do
     bash ./codec.sh --stage stats --datadir "${data}" --dumpdir "${out}/dump/${condition}" --expdir "${out}/exp/${condition}" \
         --tag "${condition}" --eval_sets "speech unseen_languages unseen_sounds" --train_args "--seed ${seed} ${train_args}" "$@"
 done
-if compgen -G "${out}/exp/*/score" >/dev/null; then  # with --metrics none there is nothing to count
-    python -m codec_ssl.bin.best_worst "${out}"/exp/*/score --out "${out}/exp/best_worst"
+if compgen -G "${out}/exp/*/score/*/*/results.json" >/dev/null; then  # with --metrics none there is nothing to count
+    python -m codec_ssl.bin.best_worst "${out}"/exp/*/score --out "${out}/exp/best_worst" \
+        --groups all_speech=speech,unseen_languages non_speech=unseen_sounds
 fi
 python -m codec_ssl.bin.report --expdir "${out}/exp" --title "Coverage of a codec's training data" --out "${out}/exp/report"

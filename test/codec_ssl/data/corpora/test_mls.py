@@ -76,8 +76,23 @@ def test_what_is_not_there_is_said(corpus, tmp_path, change, message):
         mls.prepare(corpus, tmp_path / "data", **{"languages": ["french"], **change})
 
 
-def test_a_malformed_line_is_named(corpus, tmp_path):
+@pytest.mark.parametrize(
+    ("line", "message"),
+    [
+        (b"no tab here\n", "line 3: .* found 'no tab here'"),
+        (b"11_501_000000\tagain\n", "line 3: utterance 11_501_000000 is there twice"),
+        (b"11_501_000007\tf\xe9lin\n", ":3: expected UTF-8 text"),
+    ],
+)
+def test_a_malformed_line_is_named(corpus, tmp_path, line, message):
     (path,) = corpus.glob("mls_french*/dev/transcripts.txt")
-    path.write_text(path.read_text() + "no tab here\n")
-    with pytest.raises(DataError, match=r"transcripts.txt, line 3: .* found 'no tab here'"):
+    path.write_bytes(path.read_bytes() + line)
+    with pytest.raises(DataError, match=f"transcripts.txt,? ?{message}"):
         mls.prepare(corpus, tmp_path / "data", ["french"], ["dev"])
+
+
+def test_a_line_ends_where_the_corpus_ends_it(corpus, tmp_path):
+    (path,) = corpus.glob("mls_french*/dev/transcripts.txt")
+    text = path.read_text(encoding="utf-8").replace("voici", "voi\x85ci\u2028")
+    path.write_text(text, encoding="utf-8")
+    assert len(mls.prepare(corpus, tmp_path / "data", ["french"], ["dev"])[0]) == 2

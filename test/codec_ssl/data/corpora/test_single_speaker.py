@@ -89,9 +89,12 @@ def test_malformed_tables_are_named(lj, css, tmp_path):
     table.write_text(table.read_text() + "LJ002-0001|only two\n")
     with pytest.raises(DataError, match=r"metadata\.csv, line 10: expected 3 cells.*'LJ002-0001\|"):
         ljspeech.prepare(lj, tmp_path / "data")
+    table.write_text("LJ001-0001|a|a\n" * 9)
+    with pytest.raises(DataError, match=r"metadata\.csv: two sentences are called 'LJ001-0001'"):
+        ljspeech.prepare(lj, tmp_path / "data", num_eval=2)
     table = css / "german" / "transcript.txt"
     table.write_text(table.read_text() + "other/meisterfloh_0001.wav|a|a|1\n")
-    with pytest.raises(DataError, match="two files are called 'german_meisterfloh_0001'"):
+    with pytest.raises(DataError, match="two sentences are called 'german_meisterfloh_0001'"):
         css10.prepare(css, tmp_path / "data", ["german"], num_eval=1)
     table.write_text("")
     with pytest.raises(DataError, match="expected sentences, found none"):
