@@ -4,6 +4,7 @@ import argparse
 from collections.abc import Callable
 from pathlib import Path
 
+from codec_ssl.bin import sound_corpora
 from codec_ssl.bin.cli import run
 from codec_ssl.data import audio_folder, mini_corpus
 from codec_ssl.data.alignment import read_textgrids, write_ctm
@@ -26,6 +27,7 @@ def get_parser() -> argparse.ArgumentParser:
     _add_audioset(commands.add_parser("audioset", help="AudioSet, as far as it was downloaded"))
     _add_css10(commands.add_parser("css10", help="CSS10, single speakers of ten languages"))
     _add_ljspeech(commands.add_parser("ljspeech", help="LJSpeech"))
+    sound_corpora.add_commands(commands)
     return parser
 
 
