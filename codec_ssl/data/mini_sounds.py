@@ -92,9 +92,7 @@ def make(
     return made
 
 
-def _write_splits(
-    out_dir: Path, clips: Mapping[str, Clip], label: str, seed: int
-) -> list[DataDir]:
+def _write_splits(out_dir: Path, clips: Mapping[str, Clip], label: str, seed: int) -> list[DataDir]:
     units = [Unit(utt_id, clip.labels[label], (utt_id,)) for utt_id, clip in clips.items()]
     return [
         write_part(out_dir / name, {utt_id: clips[utt_id] for utt_id in utt_ids})

@@ -34,7 +34,7 @@ def prepare(
 ) -> list[DataDir]:
     """Write a data dir for each fold, and ``all``, with ``utt2emotion`` and ``utt2level``.
 
-    There is ``utt2sentence`` too; ``utt2gender`` comes from ``VideoDemographics.csv`` where that is there.
+    There is ``utt2sentence`` too, and ``utt2gender`` where ``VideoDemographics.csv`` is there.
 
     Args:
         corpus_dir: The folder with ``AudioWAV``.
@@ -48,9 +48,7 @@ def prepare(
     """
     corpus_dir = Path(corpus_dir)
     genders = _genders(corpus_dir / DEMOGRAPHICS)
-    clips = {
-        path.stem: _clip(path, genders) for path in sorted(corpus_dir.glob("AudioWAV/*.wav"))
-    }
+    clips = {path.stem: _clip(path, genders) for path in sorted(corpus_dir.glob("AudioWAV/*.wav"))}
     if not clips:
         raise DataError(f"{corpus_dir}/AudioWAV: expected files such as 1001_DFA_ANG_XX.wav")
     whole = write_part(Path(out_dir, "all"), clips)

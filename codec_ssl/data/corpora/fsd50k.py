@@ -8,7 +8,7 @@ from codec_ssl.data.data_dir import DataDir
 from codec_ssl.errors import DataError
 
 _PARTS = {"train": "train", "val": "valid"}
-# Longer than the corpus says a clip may be, by a fault of Freesound's records; HEAR leaves them out.
+# Longer than a clip may be, by a fault of Freesound's records; HEAR leaves them out.
 TOO_LONG = frozenset(
     {
         *("83298", "83299", "121351", "121426", "121471", "121472"),

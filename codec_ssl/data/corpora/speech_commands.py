@@ -38,7 +38,8 @@ def prepare(corpus_dir: str | Path, out_dir: str | Path) -> list[DataDir]:
     the archive for it. A speaker's clips are all in one part, as the corpus's lists divide them.
 
     Args:
-        corpus_dir: The folder with ``speech_commands_v0.02`` and ``speech_commands_test_set_v0.02``.
+        corpus_dir: The folder with ``speech_commands_v0.02`` and, for test,
+            ``speech_commands_test_set_v0.02``.
         out_dir: Where the data dirs go.
 
     Raises:

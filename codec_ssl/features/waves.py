@@ -1,0 +1,108 @@
+"""Encoders for whoever has waveforms and nothing else: models of codes get a codec in front."""
+
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import torch
+
+from codec_ssl.codecs.base import Codec, load_codec
+from codec_ssl.codecs.config import codec_names
+from codec_ssl.errors import CheckpointError, ConfigError
+from codec_ssl.features.base import SpeechEncoder, WaveEncoder
+from codec_ssl.features.baselines import CodecEmbeddings, LogMel
+from codec_ssl.features.coded import CodecLatents, CodedWaves
+from codec_ssl.features.factory import make_encoder
+from codec_ssl.features.mix import LayerMix, read_weights
+from codec_ssl.features.ours import load_encoder
+
+LATENT = "latent"
+REFERENCES = ("logmel", "codec", LATENT)
+
+
+def make_wave_encoder(
+    name: str,
+    device: str | torch.device = "cpu",
+    *,
+    codec: str | None = None,
+    checkpoint: str = "latest",
+    untrained_seed: int | None = None,
+    layer_weights: str | None = None,
+) -> WaveEncoder:
+    """Build an encoder of waveforms.
+
+    Args:
+        name: ``logmel``, ``codec`` (the sum of a codec's codebook vectors), ``latent`` (what its
+            quantizer gets), an experiment directory of ours, or an encoder of others, see
+            ``pretrained.read_spec``.
+        device: Where to compute.
+        codec: See ``load_codec``. A model that reads codes needs the one that made them; where
+            none is given, the one of that name in ``conf/codecs`` is tried. Log-mel takes its
+            sample rate and frame rate.
+        checkpoint: Which checkpoint of an experiment directory.
+        untrained_seed: In place of a checkpoint: fresh weights with this seed.
+        layer_weights: Weights of a sum of all layers, see ``mix.read_weights``; the encoder's only
+            layer is then 0.
+
+    Raises:
+        ConfigError: If there is no such encoder, or it needs a codec.
+        CheckpointError: If the codec is not the one that the experiment was trained with.
+    """
+    encoder = _encoder(name, device, codec, checkpoint, untrained_seed)
+    if layer_weights is None:
+        return encoder
+    return LayerMix(encoder, read_weights(layer_weights))
+
+
+def _encoder(
+    name: str,
+    device: str | torch.device,
+    codec: str | None,
+    checkpoint: str,
+    untrained_seed: int | None,
+) -> WaveEncoder:
+    if name in REFERENCES:
+        return _reference(name, None if codec is None else load_codec(codec, device), device)
+    encoder: SpeechEncoder
+    if (Path(name) / "config.yaml").is_file():
+        encoder = load_encoder(name, device, checkpoint, untrained_seed=untrained_seed)
+    else:
+        encoder = make_encoder(name, None, device)
+    if isinstance(encoder, WaveEncoder):
+        return encoder
+    return _with_codec(encoder, name, codec, device)
+
+
+def _reference(name: str, codec: Codec | None, device: str | torch.device) -> WaveEncoder:
+    if name == "logmel":
+        rates = () if codec is None else (codec.sample_rate, codec.frame_rate)
+        return LogMel(*(rates or (16000, 50.0)), device=device)
+    if codec is None:
+        raise ConfigError(f"encoder {name}: expected a codec, found none: give --codec")
+    if name == LATENT:
+        return CodecLatents(codec)
+    vectors = CodecEmbeddings(codec.codebook_vectors(), codec.frame_rate, device)
+    return CodedWaves(codec, vectors)
+
+
+def _with_codec(
+    encoder: SpeechEncoder, name: str, codec: str | None, device: str | torch.device
+) -> CodedWaves:
+    """Put the codec in front that made the codes of the training."""
+    recorded: Mapping[str, Any] = getattr(encoder, "codes", {})
+    if not recorded:
+        raise ConfigError(f"encoder {name}: expected one of waveforms or of codes")
+    if codec is None and recorded["name"] not in codec_names():
+        raise ConfigError(
+            f"encoder {name} reads the codes of {recorded['name']!r}, which is none of"
+            f" {codec_names()}: say where that codec is (--codec)"
+        )
+    loaded = load_codec(codec or recorded["name"], device)
+    if loaded.fingerprint != recorded["maker"]:
+        raise CheckpointError(
+            f"encoder {name}: trained with codes of {recorded['name']}"
+            f" ({recorded['maker'][:12]}), found codec {loaded.name}"
+            f" ({loaded.fingerprint[:12]})",
+            stage="codec",
+        )
+    return CodedWaves(loaded, encoder)
