@@ -9,13 +9,13 @@ from codec_ssl.data.data_dir import DataDir
 from codec_ssl.errors import ConfigError
 from codec_ssl.evaluation.hear.embedder import CHUNK_SECONDS, POOLINGS, Embedder
 from codec_ssl.evaluation.hear.tasks import find_sets, splits_of, task_names
-from codec_ssl.features.waves import REFERENCES, make_wave_encoder
+from codec_ssl.features.waves import make_wave_encoder
 
 
 def add_options(parser: argparse.ArgumentParser) -> None:
     """Add the options that ``open_embedder`` and ``open_sets`` read, and ``--cache``."""
     add = parser.add_argument
-    what = f"experiment directory, {', '.join(REFERENCES)}, conf/encoders name, hub id or folder"
+    what = "experiment directory, logmel, latent:CODEC, conf/encoders name, hub id or folder"
     add("--encoder", "--exp", dest="encoder", required=True, help=what)
     add("--layer", type=int, help="of the encoder, 0 = input to the first layer; default: the last")
     add("--layer_weights", help="in place of a layer: of all layers, a list or a file")

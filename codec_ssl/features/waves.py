@@ -6,18 +6,18 @@ from typing import Any
 
 import torch
 
-from codec_ssl.codecs.base import Codec, load_codec
+from codec_ssl.codecs.base import load_codec
 from codec_ssl.codecs.config import codec_names
 from codec_ssl.errors import CheckpointError, ConfigError
 from codec_ssl.features.base import SpeechEncoder, WaveEncoder
-from codec_ssl.features.baselines import CodecEmbeddings, LogMel
-from codec_ssl.features.coded import CodecLatents, CodedWaves
+from codec_ssl.features.baselines import LogMel
+from codec_ssl.features.codec_latents import CodecLatents
+from codec_ssl.features.coded import CodedWaves
 from codec_ssl.features.factory import make_encoder
 from codec_ssl.features.mix import LayerMix, read_weights
 from codec_ssl.features.ours import load_encoder
 
 LATENT = "latent"
-REFERENCES = ("logmel", "codec", LATENT)
 
 
 def make_wave_encoder(
@@ -32,9 +32,8 @@ def make_wave_encoder(
     """Build an encoder of waveforms.
 
     Args:
-        name: ``logmel``, ``codec`` (the sum of a codec's codebook vectors), ``latent`` (what its
-            quantizer gets), an experiment directory of ours, or an encoder of others, see
-            ``pretrained.read_spec``.
+        name: ``logmel``, ``latent:CODEC`` (what a codec's quantizer gets), an experiment directory
+            of ours, or an encoder of others, see ``pretrained.read_spec``.
         device: Where to compute.
         codec: See ``load_codec``. A model that reads codes needs the one that made them; where
             none is given, the one of that name in ``conf/codecs`` is tried. Log-mel takes its
@@ -61,8 +60,12 @@ def _encoder(
     checkpoint: str,
     untrained_seed: int | None,
 ) -> WaveEncoder:
-    if name in REFERENCES:
-        return _reference(name, None if codec is None else load_codec(codec, device), device)
+    kind, _, spec = name.partition(":")
+    if kind == LATENT and spec:
+        return CodecLatents(load_codec(spec, device))
+    if name == "logmel" and codec is not None:
+        grid = load_codec(codec)
+        return LogMel(grid.sample_rate, grid.frame_rate, device=device)
     encoder: SpeechEncoder
     if (Path(name) / "config.yaml").is_file():
         encoder = load_encoder(name, device, checkpoint, untrained_seed=untrained_seed)
@@ -71,18 +74,6 @@ def _encoder(
     if isinstance(encoder, WaveEncoder):
         return encoder
     return _with_codec(encoder, name, codec, device)
-
-
-def _reference(name: str, codec: Codec | None, device: str | torch.device) -> WaveEncoder:
-    if name == "logmel":
-        rates = () if codec is None else (codec.sample_rate, codec.frame_rate)
-        return LogMel(*(rates or (16000, 50.0)), device=device)
-    if codec is None:
-        raise ConfigError(f"encoder {name}: expected a codec, found none: give --codec")
-    if name == LATENT:
-        return CodecLatents(codec)
-    vectors = CodecEmbeddings(codec.codebook_vectors(), codec.frame_rate, device)
-    return CodedWaves(codec, vectors)
 
 
 def _with_codec(

@@ -6,6 +6,7 @@ from codec_ssl.report.render import NOT_RUN
 from codec_ssl.report.results import Result
 
 PREFIX = "hear_"
+_TITLES = {"map": "mAP"}
 
 
 def is_hear(metric: str) -> bool:
@@ -41,7 +42,8 @@ def table(results: Sequence[Result]) -> list[list[str]]:
 
 
 def _heading(task: str, metric: str) -> str:
-    return f"{task.replace('_', ' ')}, {metric.removeprefix(PREFIX).replace('_', ' ')} %"
+    name = metric.removeprefix(PREFIX)
+    return f"{task.replace('_', ' ')}, {_TITLES.get(name, name.replace('_', ' '))} %"
 
 
 def _cell(result: Result, bold: bool) -> str:

@@ -17,12 +17,10 @@ class Score:
     """One measure; higher is better for all of them.
 
     Attributes:
-        title: As in tables.
         multilabel: Whether it is for sounds with any number of labels; None: for both kinds.
         statistic: From logits (U, C), targets and names of classes to a ``Statistic``.
     """
 
-    title: str
     multilabel: bool | None
     statistic: Callable[[np.ndarray, np.ndarray, Sequence[str]], Statistic]
 
@@ -75,9 +73,9 @@ def mean_average_precision(
 
 
 METRICS = {
-    "accuracy": Score("accuracy", False, accuracy),
-    "chroma_accuracy": Score("chroma accuracy", False, chroma_accuracy),
-    "map": Score("mAP", None, mean_average_precision),
+    "accuracy": Score(False, accuracy),
+    "chroma_accuracy": Score(False, chroma_accuracy),
+    "map": Score(None, mean_average_precision),
 }
 
 
