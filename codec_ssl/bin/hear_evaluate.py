@@ -93,7 +93,8 @@ def get_results(task: HearTask, outcome: Outcome, facts: dict[str, Any]) -> list
 
 
 def _facts(args: argparse.Namespace, embedder: Embedder) -> dict[str, Any]:
-    is_exp = (Path(args.encoder) / "config.yaml").is_file()
+    # Fresh weights are no experiment's, nor what a config makes.
+    is_exp = args.untrained_seed is None and (Path(args.encoder) / "config.yaml").is_file()
     return {
         "system": args.system or embedder.encoder.name,
         "role": args.role,
@@ -102,7 +103,7 @@ def _facts(args: argparse.Namespace, embedder: Embedder) -> dict[str, Any]:
         "config": args.config or (config_name(args.encoder) if is_exp else None),
         "recipe": args.recipe,
         "codec": args.codec,
-        "checkpoint": args.checkpoint if is_exp and args.untrained_seed is None else None,
+        "checkpoint": args.checkpoint if is_exp else None,
         "layer": embedder.layer,
         "pooling": embedder.pooling,
         "chunk_seconds": embedder.chunk_seconds,

@@ -20,6 +20,7 @@ OWN_OPTION = {
     "asr2": "--tokens",
     "codec1": "--metrics",
     "tts1": "--systems",
+    "hear1": "--tasks",
 }
 # audioset links to the configs of mls
 CODEC_CONFIGS = sorted({p.resolve() for p in ROOT.glob("egs2/*/codec1/conf/**/train*.yaml")})

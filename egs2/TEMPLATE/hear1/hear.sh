@@ -22,14 +22,15 @@ audio_dir=           # a folder of audio to use in place of the recipe's corpus
 manifest=            # its table (tab separated: utt_id, path, speaker, text, any label)
 audio_opts=          # more options for prepare_data folder, e.g. "--where corpus=esc10"
 local_data_opts=     # more options for local/data.sh
-tasks=               # names of conf/hear, YAML files like those, or label=NAME (default with --audio_dir: label=label)
+tasks=               # names of conf/hear, YAML files like those, or label=NAME of data dirs that lie in datadir itself
 # Encoders
 encoders=            # NAME=ENCODER,...: experiment directories of ours, conf/encoders names, hub ids, folders; empty: --mae_recipe
                      # trains an EnCodecMAE
 layer=               # of these encoders (default: the last one)
 checkpoint=latest    # of experiment directories: latest, best or an epoch number
 mae_recipe=../mae1/run.sh  # recipe that trains one
-mae_exps=pretrained=base,self-trained=selftrain  # NAME=FOLDER of its experiments, below its --expdir
+mae_exps=pretrained=pretrain,self-trained=selftrain  # NAME=FOLDER of its experiments, below its --expdir
+mae_data=pretrain    # folder of data dirs train and valid for it, below datadir (with --audio_dir: those of the folder)
 mae_args=            # more options for it
 references=logmel,latent,untrained  # yardsticks: mean and deviation of log-mel or of a codec's latent, the first encoder untrained
 codec=               # codec of the references, and of encoders that read codes (default: that of --mae_recipe)
@@ -47,7 +48,7 @@ device=$([ "${ngpu}" -gt 0 ] && echo cuda || echo cpu)
 job_gpu=$([ "${ngpu}" -gt 0 ] && echo 1 || echo 0)
 recipe=${PWD#"${root}/"}
 sets=""
-if [ -n "${audio_dir}" ]; then sets="train valid test" tasks=${tasks:-label=label}; fi
+if [ -n "${audio_dir}" ]; then sets="train valid test" mae_data=.; fi
 [ -n "${tasks}" ] || die "say which --tasks: $(cd "${root}/conf/hear" && echo *.yaml | sed 's/\.yaml//g')"
 
 # data_of TASK: the folder of its data dirs, below datadir
@@ -70,13 +71,10 @@ data_stage 1 data ${sets}
 trained=()  # what every system depends on that came out of stage 2
 if [ -z "${encoders}" ]; then
     trained=(--in "${expdir}/encoder")
-    [ -e "${mae_recipe}" ] || die "say which --encoders: there is no ${mae_recipe} to train one with"
-    if stage 2 encoder "${expdir}/encoder" "train an EnCodecMAE with ${mae_recipe}" --opt "${mae_recipe} ${mae_args} ${size}" \
-        --opt "${audio_dir} ${manifest} ${audio_opts}"; then
+    if stage 2 encoder "${expdir}/encoder" "train an EnCodecMAE with ${mae_recipe}" --in "${mae_recipe}" --in "${datadir}" --opt "${mae_args} ${size}"; then
         # shellcheck disable=SC2086  # mae_args is a list of options
-        bash "${mae_recipe}" --nj "${nj}" --ngpu "${ngpu}" ${size:+--size "${size}"} --datadir "$(realpath -m "${datadir}/mae1")" \
-            --dumpdir "$(realpath -m "${dumpdir}/mae1")" --expdir "$(realpath -m "${expdir}/mae1")" ${audio_dir:+--audio_dir "${audio_dir}"} \
-            ${manifest:+--manifest "${manifest}"} ${audio_opts:+--audio_opts "${audio_opts}"} ${mae_args}
+        bash "${mae_recipe}" --stage codec --nj "${nj}" --ngpu "${ngpu}" ${size:+--size "${size}"} --datadir "$(realpath -m "${datadir}/${mae_data}")" \
+            --dumpdir "$(realpath -m "${dumpdir}/mae1")" --expdir "$(realpath -m "${expdir}/mae1")" ${mae_args}
         stage_done
     fi
     IFS=, read -ra found <<<"${mae_exps}"

@@ -13,6 +13,10 @@ folds=5         # folds of the recordings
 prepare() { python -m codec_ssl.bin.prepare_data "$@"; }
 prepare sounds --out_dir "${datadir}" --size "${size}"
 prepare mini --out_dir "${datadir}/speech" --size "${size}"
+# What an EnCodecMAE is trained on here: of all kinds of sound, nothing that is tested.
+for set in train valid; do
+    python -m codec_ssl.bin.data_dir combine "${datadir}/pretrain/${set}" "${datadir}"/{speech,notes,scenes}/"${set}"
+done
 if [ -z "${recordings}" ]; then exit 0; fi
 
 for corpus in esc10 fsdd emodb_2s wakewords; do
