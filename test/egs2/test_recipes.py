@@ -291,6 +291,25 @@ def test_a_new_codec_recipe_plans_a_training_of_its_own(clone: Path, tmp_path: P
     ) in scored
 
 
+def test_a_new_hear_recipe_plans_its_systems_and_tasks(clone: Path, tmp_path: Path):
+    made = run(["bash", "egs2/TEMPLATE/setup.sh", "mycorpus/hear1"], cwd=clone)
+    assert made.returncode == 0, made.stderr
+    recipe = clone / "egs2/mycorpus/hear1"
+    assert (recipe / "hear.sh").resolve() == clone / "egs2/TEMPLATE/hear1/hear.sh"
+    for file in (recipe / "run.sh", recipe / "README.md", recipe / "local/data.sh"):
+        assert not file.is_symlink() and "@corpus@" not in file.read_text()
+    options = ["--encoders", "a=x,b=hubert_base", "--codec", "y", "--tasks", "esc50 label=mood"]
+    planned = plan(recipe, tmp_path, *options)
+    scored = [out for stage, out in planned if stage == "evaluate"]
+    systems = ("a", "b", "log-mel", "codec_latent", "untrained")
+    names = ("esc50", "mood")
+    assert scored == [f"exp/hear/{system}/{name}" for system in systems for name in names]
+    assert ("embed", "dump/a/esc50") in planned and "encoder" not in {s for s, _ in planned}
+    trained = plan("mini/hear1", tmp_path, "--tasks", "events scenes")
+    assert ("encoder", "exp/encoder") in trained
+    assert ("evaluate", "exp/hear/self-trained/scenes") in trained
+
+
 def plan(recipe: str | Path, folder: Path, *options: str) -> list[tuple[str, str]]:
     """Stage and output of each line of a plan, outputs without their folder."""
     places = [f"--{name}dir={folder / name}" for name in ("data", "dump", "exp")]

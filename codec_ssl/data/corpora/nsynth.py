@@ -47,9 +47,11 @@ def prepare(
         if hours is None:
             made.append(whole)
             continue
-        wanted = hours * _SHARES[part]
+        count = int(hours * _SHARES[part] * 3600 / NOTE_SECONDS + 1e-6)
         if part == "test":
-            wanted = min(wanted, len(whole) * NOTE_SECONDS / 3600)
+            count = min(count, len(whole))
+        # Half a note less: sums of seconds are not to decide on the last one.
+        wanted = (count - 0.5) * NOTE_SECONDS / 3600
         chosen = choose_hours(whole, dict.fromkeys(whole.utt_ids, NOTE_SECONDS), wanted, seed)
         made.append(subset(whole, chosen, out_dir / part))
     return made

@@ -60,7 +60,7 @@ data_of() {
     esac
     [ -f "${file}" ] || die "--tasks: there is no $1 in conf/hear"
     data=$(awk '$1 == "data:" { print $2 }' "${file}")
-    echo "${data:-$(basename "${file%.*}")}"
+    echo "${data:-$(basename "${file%.y*ml}")}"
 }
 for task in ${tasks}; do data_of "${task}" >/dev/null; done
 
@@ -115,7 +115,7 @@ for place in "${!systems[@]}"; do
     how=${options[${place}]/--role baseline/}
     for task in ${tasks}; do
         data=${datadir}/$(data_of "${task}")
-        name=$(basename "${task%.*}")
+        name=$(basename "${task%.y*ml}") name=${name#label=}
         embeddings=${dumpdir}/${folder}/$(basename "${data}")
         # shellcheck disable=SC2206  # lists of options
         common=(--encoder "${spec}" ${how} ${embed_args} ${codec:+--codec "${codec}"} --task "${task}" --data_dirs "${data%/}" --cache "${embeddings}" --device "${device}")
