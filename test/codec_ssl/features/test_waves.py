@@ -53,7 +53,7 @@ def test_a_codec_that_cannot_be_found_by_its_name_is_asked_for(made):
 def test_fresh_weights_are_other_weights_of_the_same_shape(made):
     root, codec_file = made
     trained = make_wave_encoder(str(root / "exp"), codec=codec_file)
-    fresh = make_wave_encoder(str(root / "exp"), codec=codec_file, untrained_seed=0)
+    fresh = make_wave_encoder(str(root / "exp"), codec=codec_file, untrained_seed=1)
     assert fresh.width == trained.width and fresh.fingerprint != trained.fingerprint
 
 

@@ -36,8 +36,8 @@ def test_the_network_is_the_one_of_hear(layers):
     hidden = 20 * 1024 + 1024 + 2 * 1024 + (layers - 1) * (1024 * 1024 + 3 * 1024)
     assert sum(p.numel() for p in network.parameters()) == hidden + 1024 * 7 + 7
     # Glorot's variances: 2 / (in + out), twice that behind ReLU.
-    assert float(network[0].weight.var()) == pytest.approx(2 / (20 + 1024), rel=0.1)
-    assert float(network[-1].weight.var()) == pytest.approx(2 * 2 / (7 + 1024), rel=0.1)
+    assert float(network[0].weight.detach().var()) == pytest.approx(2 / (20 + 1024), rel=0.1)
+    assert float(network[-1].weight.detach().var()) == pytest.approx(2 * 2 / (7 + 1024), rel=0.1)
 
 
 def test_the_default_grid_is_hears():
