@@ -11,7 +11,7 @@ from codec_ssl.report.results import find_results
 ROOT = Path(__file__).resolve().parents[2]
 BRIEF = [
     "--evaluate_args",
-    "--hidden_dim 64 --lr 3.2e-3 --grid_points 1 --max_epochs 30 --patience 3",
+    "--hidden_dim 64 --lr 3.2e-3 --grid_points 1 --max_epochs 45 --patience 5 --batch_size 32",
 ]
 
 pytestmark = [pytest.mark.recipe, pytest.mark.timeout(2400), pytest.mark.xdist_group("mini_hear1")]

@@ -189,9 +189,9 @@ def test_nsynth_has_the_pitches_of_a_piano(notes: Path, tmp_path: Path):
 
 
 def test_nsynth_hours_are_shared_as_in_hear(notes: Path, tmp_path: Path):
-    hours = 0.045  # of 4 s: 40.5 notes of train and valid
+    hours = 0.045  # of 4 s: 36 notes and 4.5
     made = nsynth.prepare(notes, tmp_path / "out", hours)
-    assert [len(data_dir) for data_dir in made] == [36, 5, 5]
+    assert [len(data_dir) for data_dir in made] == [36, 4, 4]
     assert len(DataDir(tmp_path / "out/train_all")) == 50
     again = nsynth.prepare(notes, tmp_path / "again", hours)
     assert [a.utt_ids for a in again] == [m.utt_ids for m in made]
