@@ -298,7 +298,8 @@ def test_a_new_hear_recipe_plans_its_systems_and_tasks(clone: Path, tmp_path: Pa
     assert (recipe / "hear.sh").resolve() == clone / "egs2/TEMPLATE/hear1/hear.sh"
     for file in (recipe / "run.sh", recipe / "README.md", recipe / "local/data.sh"):
         assert not file.is_symlink() and "@corpus@" not in file.read_text()
-    options = ["--encoders", "a=x,b=hubert_base", "--codec", "y", "--tasks", "esc50 label=mood"]
+    options = ["--encoders", "a=x,b=hubert_base", "--codec", "y", "--nj", "2"]
+    options += ["--tasks", "esc50 label=mood"]
     planned = plan(recipe, tmp_path, *options)
     scored = [out for stage, out in planned if stage == "evaluate"]
     systems = ("a", "b", "log-mel", "codec_latent", "untrained")

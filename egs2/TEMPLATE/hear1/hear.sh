@@ -2,7 +2,7 @@
 # HEAR's tasks for frozen encoders (EnCodecMAE, arXiv 2309.07391): scene embeddings, small networks on them, one table.
 # Called by egs2/<corpus>/hear1/run.sh, which sets the options below; see README.md beside this file.
 #
-# Stages: 1 data, 2 encoder (only where none is given), 3 embed, 4 evaluate, 5 report
+# Stages: 1 data, 2 encoder (only where none is given), 3 embed (only with several jobs; else 4 does it), 4 evaluate, 5 report
 set -euo pipefail
 cd "$(dirname "$0")"
 . ./path.sh
@@ -11,7 +11,7 @@ cd "$(dirname "$0")"
 # options
 stage=1              # first stage, by number or name
 stop_stage=5         # last stage, by number or name
-nj=1                 # parallel jobs of embeddings
+nj=1                 # parallel jobs of embeddings; with 1 the evaluation makes them
 ngpu=0               # GPUs (0: CPU): one for each job of embeddings and for the networks, all for an encoder's training
 datadir=data         # data dirs: <task's data>/train, valid and test, or <task's data>/fold00, fold01, ...
 dumpdir=dump         # embeddings
@@ -51,18 +51,26 @@ sets=""
 if [ -n "${audio_dir}" ]; then sets="train valid test" mae_data=.; fi
 [ -n "${tasks}" ] || die "say which --tasks: $(cd "${root}/conf/hear" && echo *.yaml | sed 's/\.yaml//g')"
 
+# file_of TASK: its YAML file; none for label=NAME
+file_of() {
+    case $1 in
+        label=*) ;;
+        *.yaml|*.yml) echo "$1" ;;
+        *) echo "${root}/conf/hear/$1.yaml" ;;
+    esac
+}
 # data_of TASK: the folder of its data dirs, below datadir
 data_of() {
-    local file="${root}/conf/hear/$1.yaml" data
-    case $1 in
-        label=*) return 0 ;;
-        *.yaml|*.yml) file=$1 ;;
-    esac
-    [ -f "${file}" ] || die "--tasks: there is no $1 in conf/hear"
+    local file data
+    file=$(file_of "$1")
+    if [ -z "${file}" ]; then return 0; fi
     data=$(awk '$1 == "data:" { print $2 }' "${file}")
     echo "${data:-$(basename "${file%.y*ml}")}"
 }
-for task in ${tasks}; do data_of "${task}" >/dev/null; done
+for task in ${tasks}; do
+    file=$(file_of "${task}")
+    if [ -n "${file}" ] && [ ! -f "${file}" ]; then die "--tasks: there is no ${task} in conf/hear"; fi
+done
 
 stages_begin "1 data" "2 encoder" "3 embed" "4 evaluate" "5 report"
 # shellcheck disable=SC2086  # sets is a list
@@ -119,13 +127,15 @@ for place in "${!systems[@]}"; do
         embeddings=${dumpdir}/${folder}/$(basename "${data}")
         # shellcheck disable=SC2206  # lists of options
         common=(--encoder "${spec}" ${how} ${embed_args} ${codec:+--codec "${codec}"} --task "${task}" --data_dirs "${data%/}" --cache "${embeddings}" --device "${device}")
-        if stage 3 embed "${embeddings}" "${system}: embeddings of $(basename "${data}")" --in "${datadir}" "${depends[@]}" --opt "${embed_args}"; then
+        made=(--in "${datadir}" "${depends[@]}" --opt "${embed_args}")
+        if [ "${nj}" -gt 1 ] && stage 3 embed "${embeddings}" "${system}: embeddings of $(basename "${data}")" "${made[@]}"; then
             ${gpu_cmd} --gpu "${job_gpu}" --num_threads "${OMP_NUM_THREADS}" "JOB=1:${nj}" "${embeddings}/logs/embed.JOB.log" -- \
                 python -m codec_ssl.bin.hear_embed "${common[@]}" --num_jobs "${nj}" --job JOB
             stage_done
         fi
         out=${expdir}/hear/${folder}/${name}
-        if stage 4 evaluate "${out}" "${system}: ${name}" --in "${embeddings}" --opt "${evaluate_args}" --opt "${task}"; then
+        file=$(file_of "${task}")
+        if stage 4 evaluate "${out}" "${system}: ${name}" "${made[@]}" --opt "${evaluate_args}" --opt "$([ -z "${file}" ] || cat "${file}")"; then
             # shellcheck disable=SC2086  # lists of options
             ${gpu_cmd} --gpu "${job_gpu}" --num_threads "${OMP_NUM_THREADS}" "${out}/evaluate.log" -- \
                 python -m codec_ssl.bin.hear_evaluate "${common[@]}" --system "${system}" ${role} --recipe "${recipe}" --out "${out}" ${evaluate_args}
