@@ -20,6 +20,7 @@ def get_parser() -> argparse.ArgumentParser:
     commands = parser.add_subparsers(dest="command", required=True)
     _add_mini(commands.add_parser("mini", help="synthesize the embedded corpus"))
     _add_folder(commands.add_parser("folder", help="any folder of audio, a manifest if you like"))
+    sound_corpora.add_commands(commands)
     _add_align(commands.add_parser("align", help="phones.ctm of a transcribed data dir"))
     _add_phones(commands.add_parser("phones", help="phones.ctm from an aligner's TextGrids"))
     _add_librispeech(commands.add_parser("librispeech", help="LibriSpeech, by lhotse"))
@@ -27,7 +28,6 @@ def get_parser() -> argparse.ArgumentParser:
     _add_audioset(commands.add_parser("audioset", help="AudioSet, as far as it was downloaded"))
     _add_css10(commands.add_parser("css10", help="CSS10, single speakers of ten languages"))
     _add_ljspeech(commands.add_parser("ljspeech", help="LJSpeech"))
-    sound_corpora.add_commands(commands)
     return parser
 
 

@@ -15,12 +15,12 @@ ASR_CONFIGS = sorted(ROOT.glob("egs2/*/asr2/conf/**/train*.yaml"))
 TOKENIZER_CONFIGS = sorted(ROOT.glob("egs2/*/tok1/conf/**/train*.yaml"))
 # An option of the task's own, which --help must list.
 OWN_OPTION = {
+    "hear1": "--tasks",
     "ssl1": "--codec",
     "tok1": "--encoder",
     "asr2": "--tokens",
     "codec1": "--metrics",
     "tts1": "--systems",
-    "hear1": "--tasks",
 }
 # audioset links to the configs of mls
 CODEC_CONFIGS = sorted({p.resolve() for p in ROOT.glob("egs2/*/codec1/conf/**/train*.yaml")})
