@@ -118,43 +118,52 @@ def run(
         ConfigError: If the sets are not those of a task.
     """
     splits = splits_of(list(sets))
-    predicted: list[list[np.ndarray]] = []
-    chosen: list[GridPoint] = []
-    for seed in protocol.seeds:
-        point, logits = _with_seed(
-            task, sets, splits, classes, protocol, seed, torch.device(device)
-        )
-        chosen.append(point)
-        predicted.append(logits)
-    test_sets = [sets[split.test] for split in splits]
-    sizes = [len(test.utt_ids) for test in test_sets]
-    tables: dict[str, np.ndarray] = {}
-    intervals = {}
+    done = [
+        _with_seed(task, sets, splits, classes, protocol, seed, torch.device(device))
+        for seed in protocol.seeds
+    ]
+    tests = [sets[split.test] for split in splits]
+    predicted = [logits for _, logits in done]
+    tables, intervals = {}, {}
     for metric in task.metrics:
-        made = [
-            [
-                METRICS[metric].statistic(each, test.targets, classes)
-                for each, test in zip(logits, test_sets, strict=True)
-            ]
-            for logits in predicted
-        ]
-        tables[metric] = np.array([_each(row, sizes) for row in made])
-        intervals[metric] = statistic_interval(
-            _mean_over(made, sizes), sizes, num_resamples=protocol.num_resamples
-        )
+        made = _statistics(metric, predicted, tests, classes)
+        tables[metric], intervals[metric] = _scored(made, tests, protocol.num_resamples)
+    names = [split.test for split in splits]
     return Outcome(
         scores={metric: float(table.mean()) for metric, table in tables.items()},
         intervals=intervals,
-        by_split={
-            metric: dict(zip((s.test for s in splits), table.mean(0).tolist(), strict=True))
-            for metric, table in tables.items()
-        },
+        by_split={m: dict(zip(names, t.mean(0).tolist(), strict=True)) for m, t in tables.items()},
         by_seed={metric: table.mean(1).tolist() for metric, table in tables.items()},
-        chosen=chosen,
+        chosen=[point for point, _ in done],
         num_train=sum(len(sets[name].utt_ids) for name in splits[0].train),
-        num_test=sum(sizes),
+        num_test=sum(len(test.utt_ids) for test in tests),
         majority=_majority(sets, splits),
     )
+
+
+def _statistics(
+    metric: str,
+    predicted: Sequence[Sequence[np.ndarray]],
+    tests: Sequence[Labelled],
+    classes: Sequence[str],
+) -> list[list[Statistic]]:
+    """Of each seed and split."""
+    make = METRICS[metric].statistic
+    return [
+        [make(each, test.targets, classes) for each, test in zip(logits, tests, strict=True)]
+        for logits in predicted
+    ]
+
+
+def _scored(
+    made: Sequence[Sequence[Statistic]], tests: Sequence[Labelled], num_resamples: int
+) -> tuple[np.ndarray, tuple[float, float]]:
+    """Plain scores (seeds, splits), and the interval of their mean."""
+    sizes = [len(test.utt_ids) for test in tests]
+    table = np.array(
+        [[float(f(np.ones((1, n)))[0]) for f, n in zip(row, sizes, strict=True)] for row in made]
+    )
+    return table, statistic_interval(_mean_over(made, sizes), sizes, num_resamples=num_resamples)
 
 
 def _with_seed(
@@ -208,11 +217,6 @@ def _materials(
         )
         for role, names in roles.items()
     }
-
-
-def _each(statistics: Sequence[Statistic], sizes: Sequence[int]) -> list[float]:
-    """Plain scores of the splits."""
-    return [float(f(np.ones((1, n)))[0]) for f, n in zip(statistics, sizes, strict=True)]
 
 
 def _mean_over(made: Sequence[Sequence[Statistic]], sizes: Sequence[int]) -> Statistic:
