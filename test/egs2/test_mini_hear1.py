@@ -34,7 +34,7 @@ def run(folder: Path, *options: str) -> str:
 
 ALONE = [
     *("--encoders", "mean=logmel", "--references", "logmel"),
-    *("--tasks", "notes_instrument notes_pitch events scenes"),
+    *("--tasks", "notes_instrument events scenes"),
 ]
 
 
@@ -58,7 +58,7 @@ def test_a_run_ends_in_one_table_of_systems_by_tasks(finished: Path):
     assert {key[:2] for key in found} == {
         (system, task)
         for system in ("mean", "log-mel")
-        for task in ("notes_instrument", "notes_pitch", "events", "scenes")
+        for task in ("notes_instrument", "events", "scenes")
     }
     # Deviations tell more than means alone, and both more than nothing.
     assert found["log-mel", "events", "hear_accuracy"] > 0.5
