@@ -290,6 +290,19 @@ def s3prl_check() -> str:
     return "s3prl.nn"
 
 
+@check("hearvalidator")
+def hearvalidator_check() -> str:
+    """Import the validator as we do, without TensorFlow, and ask what it accepts."""
+    import types
+
+    sys.modules.setdefault("tensorflow", types.ModuleType("tensorflow"))
+    from hearvalidator.validate import ValidateModel
+
+    rates = ValidateModel.ACCEPTABLE_SAMPLE_RATE
+    expect(48000 in rates, f"accepts {rates} Hz only")
+    return "imported without TensorFlow"
+
+
 @check("espeakng-loader")
 def espeak_check() -> str:
     """Speak a word through the library that the wheel brings."""

@@ -20,6 +20,7 @@ from codec_ssl.data.alignment import PAUSE, Segment
 from codec_ssl.data.data_dir import DataDir
 from codec_ssl.data.espeak import Request, Speech, synthesize
 from codec_ssl.data.mini_text import KEYWORDS, LANGUAGES, sentence
+from codec_ssl.data.noise import pink_noise
 from codec_ssl.data.wav_file import write_wav
 from codec_ssl.errors import DataError
 
@@ -215,18 +216,9 @@ def _recorded(speech: Speech, utterance: Utterance, seed: int) -> np.ndarray:
     wav = soxr.resample(speech.samples.astype(np.float32) / 32768, speech.sample_rate, SAMPLE_RATE)
     wav *= utterance.speaker.gain * _PEAK / max(np.abs(wav).max(), 1e-3)
     rng = np.random.default_rng([seed, zlib.crc32(utterance.utt_id.encode())])
-    noise = _pink_noise(len(wav), rng)
+    noise = pink_noise(len(wav), SAMPLE_RATE, rng)
     noise *= np.sqrt(np.mean(np.square(wav))) * 10 ** (_NOISE_DB / 20)
     return (wav + noise).astype(np.float32)
-
-
-def _pink_noise(num_samples: int, rng: np.random.Generator) -> np.ndarray:
-    """Return noise ``(N,)`` of unit power whose spectrum falls with frequency from 50 Hz up."""
-    length = 1 << num_samples.bit_length()  # a power of two, for a fast transform
-    spectrum = np.fft.rfft(rng.standard_normal(length))
-    frequency = np.fft.rfftfreq(length, 1 / SAMPLE_RATE)
-    noise = np.fft.irfft(spectrum / np.sqrt(np.maximum(frequency, 50.0)), length)[:num_samples]
-    return noise / np.sqrt(np.mean(np.square(noise)))
 
 
 def phone_segments(speech: Speech, duration: float) -> list[Segment]:

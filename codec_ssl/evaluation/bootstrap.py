@@ -3,6 +3,8 @@
 Frames of one utterance fail together, so resampling frames would give intervals far too small.
 """
 
+from collections.abc import Callable, Sequence
+
 import numpy as np
 
 _CHUNK_CELLS = 1 << 22
@@ -64,4 +66,37 @@ def ratio_interval(
         means.append(parts[drawn].sum(1) / np.maximum(wholes[drawn].sum(1), 1))
     tail = (1 - level) / 2
     low, high = np.quantile(np.concatenate(means), [tail, 1 - tail])
+    return float(low), float(high)
+
+
+def statistic_interval(
+    statistic: Callable[[np.ndarray], np.ndarray],
+    sizes: Sequence[int],
+    *,
+    num_resamples: int = 1000,
+    level: float = 0.95,
+    seed: int = 0,
+) -> tuple[float, float]:
+    """Percentile bootstrap interval of anything that weighs its items.
+
+    Args:
+        statistic: From how often each item was drawn (R, U) to values (R,).
+        sizes: Items of each stratum, such as a fold, which sum to U; each is drawn from by itself,
+            with replacement.
+        num_resamples: Number of draws.
+        level: Coverage.
+        seed: Seed of the draws.
+
+    Returns:
+        Low and high end.
+    """
+    random = np.random.default_rng(seed)
+    rows = max(1, _CHUNK_CELLS // sum(sizes))
+    values = []
+    for begin in range(0, num_resamples, rows):
+        count = min(rows, num_resamples - begin)
+        drawn = [random.multinomial(size, np.full(size, 1 / size), size=count) for size in sizes]
+        values.append(statistic(np.concatenate(drawn, axis=1)))
+    tail = (1 - level) / 2
+    low, high = np.quantile(np.concatenate(values), [tail, 1 - tail])
     return float(low), float(high)

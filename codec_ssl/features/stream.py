@@ -145,7 +145,7 @@ def stream_features(
     for begin, end in batch_slices(lengths, batch_frames):
         utt_ids = [source.utt_ids[owner] for owner in owners[begin:end]]
         inputs = source.read(utt_ids, starts[begin:end], lengths[begin:end])
-        features = _encode(encoder, inputs, lengths[begin:end], layers)
+        features = encode_packed(encoder, inputs, lengths[begin:end], layers)
         yield FeatureBatch(utt_ids, starts[begin:end], lengths[begin:end], features)
 
 
@@ -178,10 +178,23 @@ def batch_slices(
         yield begin, len(lengths)
 
 
-def _encode(
+def encode_packed(
     encoder: SpeechEncoder, inputs: list[Tensor], lengths: np.ndarray, layers: Sequence[int]
 ) -> dict[int, Tensor]:
-    """Pad, encode, and pack the valid frames of each layer to (N, D) float32."""
+    """Pad, encode, and pack the valid frames of each layer.
+
+    Args:
+        encoder: The frozen model.
+        inputs: Codes (T, Q) or samples (n,) of each piece.
+        lengths: Frames that each must give, (B,).
+        layers: Layers to compute.
+
+    Returns:
+        ``{layer: (N, D) float32}`` on the encoder's device, pieces one after another.
+
+    Raises:
+        RuntimeError: If the encoder gives other frames than it promised.
+    """
     lens = torch.tensor([len(item) for item in inputs], device=encoder.device)
     padded = torch.nn.utils.rnn.pad_sequence(inputs, batch_first=True).to(encoder.device)
     features, frame_lens = encoder.encode(padded, lens, layers)

@@ -8,7 +8,7 @@ from typing import Any
 
 from codec_ssl.data.tables import write_atomic
 from codec_ssl.errors import DataError
-from codec_ssl.report import best_worst_tables, plots, tokenizers, tradeoff, tts
+from codec_ssl.report import best_worst_tables, hear, plots, tokenizers, tradeoff, tts
 from codec_ssl.report.best_worst import names_codec
 from codec_ssl.report.layers import Curve, Point, curves, majority, metrics_of
 from codec_ssl.report.render import render
@@ -43,11 +43,15 @@ def write_report(
     out_dir = Path(out_dir)
     out_dir.mkdir(parents=True, exist_ok=True)
     sections = [f"# {title}"]
-    for number, path in enumerate(result_files):
-        prefix = "" if len(result_files) == 1 else f"{number + 1}_"
-        sections += _results_sections(read_results(path), out_dir, prefix)
+    found = {path: read_results(path) for path in result_files}
+    for number, (path, file) in enumerate(found.items()):
+        prefix = "" if len(found) == 1 else f"{number + 1}_"
+        # Each of HEAR's files is a cell of one table.
+        if not _is_hear(file):
+            sections += _results_sections(file, out_dir, prefix)
         sections += _pictures(Path(path).parent, out_dir)
-    results = [result for path in result_files for result in read_results(path).results]
+    results = [result for file in found.values() for result in file.results]
+    sections += _hear_sections([file for file in found.values() if _is_hear(file)])
     if tradeoff.draw(results, out_dir / TRADEOFF):
         sections.append(f"![PNMI, reconstruction loss and word error rate]({TRADEOFF})")
     sections += best_worst_tables.sections(results)
@@ -96,6 +100,25 @@ def _results_sections(file: ResultFile, out_dir: Path, prefix: str) -> list[str]
     if file.notes:
         sections += ["## Notes", "\n".join(f"- {note}" for note in file.notes)]
     return [*sections, "## How it was made", _provenance(file)]
+
+
+def _is_hear(file: ResultFile) -> bool:
+    return bool(file.results) and all(hear.is_hear(result.metric) for result in file.results)
+
+
+def _hear_sections(files: Sequence[ResultFile]) -> list[str]:
+    """The one table of HEAR, and how the first of its cells was made."""
+    table = hear.table([result for file in files for result in file.results])
+    if not table:
+        return []
+    seconds = sum(file.seconds for file in files)
+    return [
+        "## HEAR",
+        render(table[0], table[1:], "markdown"),
+        f"In brackets 95 % intervals (sounds resampled). {len(files)} runs, {seconds:.0f} s in all."
+        " The first of them:",
+        _provenance(files[0]),
+    ]
 
 
 def _pictures(folder: Path, out_dir: Path) -> list[str]:

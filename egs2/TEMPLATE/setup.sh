@@ -18,7 +18,7 @@ mkdir -p "${recipe}/local" "${recipe}/conf"
 for script in "${template}/${task}"/*.sh; do ln -sfn "../../TEMPLATE/${task}/$(basename "${script}")" "${recipe}/"; done
 for shared in path.sh cmd.sh; do ln -sfn "../../TEMPLATE/${shared}" "${recipe}/${shared}"; done
 cp -rL "${template}/${task}/new/." "${recipe}/"
-cp -r "${egs}/mini/${task}/conf/." "${recipe}/conf/"
+if [ -d "${egs}/mini/${task}/conf" ]; then cp -r "${egs}/mini/${task}/conf/." "${recipe}/conf/"; fi
 find "${recipe}/run.sh" "${recipe}/README.md" "${recipe}/local" -type f -exec sed -i "s/@corpus@/${corpus}/g" {} +
 echo "made ${recipe}"
 if [ -f "${recipe}/local/data.sh" ]; then

@@ -15,6 +15,7 @@ ASR_CONFIGS = sorted(ROOT.glob("egs2/*/asr2/conf/**/train*.yaml"))
 TOKENIZER_CONFIGS = sorted(ROOT.glob("egs2/*/tok1/conf/**/train*.yaml"))
 # An option of the task's own, which --help must list.
 OWN_OPTION = {
+    "hear1": "--tasks",
     "ssl1": "--codec",
     "tok1": "--encoder",
     "asr2": "--tokens",
@@ -435,6 +436,26 @@ def test_a_codec_is_called_like_its_file_or_folder_whatever_dots_there_are(
 ):
     outs = {out for _, out in plan("mini/codec1", tmp_path, "--codec", codec)}
     assert {f"dump/{name}/test", f"exp/decoded/{name}/test"} <= outs
+
+
+def test_a_new_hear_recipe_plans_its_systems_and_tasks(clone: Path, tmp_path: Path):
+    made = run(["bash", "egs2/TEMPLATE/setup.sh", "mycorpus/hear1"], cwd=clone)
+    assert made.returncode == 0, made.stderr
+    recipe = clone / "egs2/mycorpus/hear1"
+    assert (recipe / "hear.sh").resolve() == clone / "egs2/TEMPLATE/hear1/hear.sh"
+    for file in (recipe / "run.sh", recipe / "README.md", recipe / "local/data.sh"):
+        assert not file.is_symlink() and "@corpus@" not in file.read_text()
+    options = ["--encoders", "a=x,b=hubert_base", "--codec", "y", "--nj", "2"]
+    options += ["--tasks", "esc50 label=mood"]
+    planned = plan(recipe, tmp_path, *options)
+    scored = [out for stage, out in planned if stage == "evaluate"]
+    systems = ("a", "b", "log-mel", "codec_latent", "untrained")
+    names = ("esc50", "mood")
+    assert scored == [f"exp/hear/{system}/{name}" for system in systems for name in names]
+    assert ("embed", "dump/a/esc50") in planned and "encoder" not in {s for s, _ in planned}
+    trained = plan("mini/hear1", tmp_path, "--tasks", "events scenes")
+    assert ("encoder", "exp/encoder") in trained
+    assert ("evaluate", "exp/hear/self-trained/scenes") in trained
 
 
 def plan(recipe: str | Path, folder: Path, *options: str) -> list[tuple[str, str]]:

@@ -1,0 +1,1 @@
+../../TEMPLATE/hear1/hear.sh

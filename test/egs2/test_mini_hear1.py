@@ -1,0 +1,99 @@
+"""egs2/mini/hear1 end to end at its smallest size: its references, and a model of mae1."""
+
+import os
+import subprocess
+from pathlib import Path
+
+import pytest
+
+from codec_ssl.report.results import find_results
+
+ROOT = Path(__file__).resolve().parents[2]
+BRIEF = [
+    "--evaluate_args",
+    "--hidden_dim 64 --lr 3.2e-3 --grid_points 1 --max_epochs 45 --patience 5 --batch_size 32",
+]
+
+pytestmark = [pytest.mark.recipe, pytest.mark.timeout(2400), pytest.mark.xdist_group("mini_hear1")]
+
+
+def run(folder: Path, *options: str) -> str:
+    """Run the recipe with its output folders elsewhere; return what it logged."""
+    places = [f"--{name}dir={folder / name}" for name in ("data", "dump", "exp")]
+    command = ["bash", str(ROOT / "egs2/mini/hear1/run.sh"), "--size", "ci", *places]
+    done = subprocess.run(
+        [*command, *BRIEF, *options],
+        env={**os.environ, "OMP_NUM_THREADS": "1"},
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert done.returncode == 0, done.stdout[-1000:] + done.stderr[-3000:]
+    return done.stderr
+
+
+ALONE = [
+    *("--encoders", "mean=logmel", "--references", "logmel"),
+    *("--tasks", "notes_instrument events scenes"),
+]
+
+
+@pytest.fixture(scope="module")
+def finished(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    folder = tmp_path_factory.mktemp("hear") / "a run"
+    run(folder, *ALONE)
+    return folder
+
+
+def scores(folder: Path) -> dict[tuple[str, str, str], float]:
+    return {
+        (r.scored["system"], r.scored["task"], r.metric): r.value
+        for _, file in find_results([folder / "exp"])
+        for r in file.results
+    }
+
+
+def test_a_run_ends_in_one_table_of_systems_by_tasks(finished: Path):
+    found = scores(finished)
+    assert {key[:2] for key in found} == {
+        (system, task)
+        for system in ("mean", "log-mel")
+        for task in ("notes_instrument", "events", "scenes")
+    }
+    # Deviations tell more than means alone, and both more than nothing.
+    assert found["log-mel", "events", "hear_accuracy"] > 0.5
+    assert found["log-mel", "notes_instrument", "hear_accuracy"] > 0.5
+    assert found["log-mel", "scenes", "hear_map"] > 0.4
+    report = (finished / "exp/report/REPORT.md").read_text()
+    assert "| log-mel |" in report and "| mean |" in report and "| most frequent class |" in report
+
+
+def test_events_are_tested_in_every_fold(finished: Path):
+    [result] = [
+        r for _, file in find_results([finished / "exp/hear/log-mel/events"]) for r in file.results
+    ]
+    assert result.scored["folds"] == 5 == len(result.scored["by_set"])
+    assert result.scored["num_test"] == 100
+    assert result.scored["recipe"] == "egs2/mini/hear1"
+
+
+def test_a_second_run_does_nothing_and_says_so(finished: Path):
+    before = {path: path.stat().st_mtime_ns for path in finished.rglob("*") if path.is_file()}
+    assert "nothing to do: every stage is current" in run(finished, *ALONE)
+    after = {path: path.stat().st_mtime_ns for path in finished.rglob("*") if path.is_file()}
+    assert after == before
+
+
+@pytest.mark.skipif(
+    not (ROOT / "egs2/mini/mae1/run.sh").is_file(), reason="there is no egs2/mini/mae1"
+)
+def test_without_an_encoder_one_is_trained_first(tmp_path: Path):
+    tasks = ["--tasks", "notes_instrument events"]
+    run(tmp_path, *tasks)
+    found = scores(tmp_path)
+    systems = {"pretrained", "self-trained", "log-mel", "codec latent", "untrained"}
+    assert {key[:2] for key in found} == {
+        (system, task) for system in systems for task in ("notes_instrument", "events")
+    }
+    report = (tmp_path / "exp/report/REPORT.md").read_text()
+    assert all(f"| {system} |" in report for system in systems)
