@@ -11,13 +11,10 @@ from codec_ssl.codecs.config import codec_names
 from codec_ssl.errors import CheckpointError, ConfigError
 from codec_ssl.features.base import SpeechEncoder, WaveEncoder
 from codec_ssl.features.baselines import LogMel
-from codec_ssl.features.codec_latents import CodecLatents
 from codec_ssl.features.coded import CodedWaves
 from codec_ssl.features.factory import make_encoder
 from codec_ssl.features.mix import LayerMix, read_weights
 from codec_ssl.features.ours import load_encoder
-
-LATENT = "latent"
 
 
 def make_wave_encoder(
@@ -32,8 +29,8 @@ def make_wave_encoder(
     """Build an encoder of waveforms.
 
     Args:
-        name: ``logmel``, ``latent:CODEC`` (what a codec's quantizer gets), an experiment directory
-            of ours, or an encoder of others, see ``pretrained.read_spec``.
+        name: ``logmel``, an experiment directory of ours, or another encoder of waveforms that
+            ``factory.make_encoder`` knows.
         device: Where to compute.
         codec: See ``load_codec``. A model that reads codes needs the one that made them; where
             none is given, the one of that name in ``conf/codecs`` is tried. Log-mel takes its
@@ -60,9 +57,6 @@ def _encoder(
     checkpoint: str,
     untrained_seed: int | None,
 ) -> WaveEncoder:
-    kind, _, spec = name.partition(":")
-    if kind == LATENT and spec:
-        return CodecLatents(load_codec(spec, device))
     if name == "logmel" and codec is not None:
         grid = load_codec(codec)
         return LogMel(grid.sample_rate, grid.frame_rate, device=device)
