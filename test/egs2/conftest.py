@@ -1,9 +1,10 @@
-"""A place to make recipes in, beside the repository's own."""
+"""What tests of several recipes share: a place to make recipes in, and a finished run."""
 
 import shutil
 from pathlib import Path
 
 import pytest
+from recipes import MAE1, finish_recipe
 
 ROOT = Path(__file__).resolve().parents[2]
 
@@ -17,4 +18,12 @@ def clone(tmp_path_factory: pytest.TempPathFactory) -> Path:
         shutil.copytree(ROOT / part, folder / part, symlinks=True, ignore=made)
     # A link: install.sh then sees the repository's own environment, which it leaves as it is.
     (folder / "tools").symlink_to(ROOT / "tools")
+    return folder
+
+
+@pytest.fixture(scope="session")
+def mini_mae1(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A finished run of egs2/mini/mae1 at its smallest size; its users are of one group."""
+    folder = tmp_path_factory.mktemp("mini") / "mae1 run"
+    finish_recipe("mini/mae1", folder, *MAE1)
     return folder

@@ -1,6 +1,5 @@
 """egs2/mini/asr2 end to end, on units that need no model: scores, joined sets, refusals."""
 
-import os
 import subprocess
 import sys
 from pathlib import Path
@@ -8,30 +7,22 @@ from pathlib import Path
 import logmel_units
 import pytest
 import toy_asr
+from recipes import EGS, bash, run_recipe
 
 from codec_ssl.report.results import find_results
 from codec_ssl.tokens.contract import check as check_store
 from codec_ssl.tokens.store import TokenStore
 
 ROOT = Path(__file__).resolve().parents[2]
-RECIPE = ROOT / "egs2/mini/asr2"
 TINY = "--max_epoch 1 --num_iters_per_epoch 5"
 
 pytestmark = [pytest.mark.recipe, pytest.mark.timeout(1200), pytest.mark.xdist_group("mini_asr2")]
 
 
 def run(folder: Path, tokens: Path, data: Path, *options: str) -> subprocess.CompletedProcess:
-    """Run the recipe with its output folders elsewhere."""
-    places = [f"--{name}dir={folder / name}" for name in ("dump", "exp")]
-    command = ["bash", str(RECIPE / "run.sh"), "--size", "ci", "--datadir", str(data), *places]
-    env = {**os.environ, "OMP_NUM_THREADS": "1"}
-    return subprocess.run(
-        [*command, "--tokens", str(tokens), *options],
-        env=env,
-        capture_output=True,
-        text=True,
-        check=False,
-    )
+    """Run the recipe at its smallest size on tokens of a corpus."""
+    inputs = ["--datadir", str(data), "--tokens", str(tokens)]
+    return run_recipe("mini/asr2", folder, "--size", "ci", *inputs, *options)
 
 
 @pytest.fixture(scope="module")
@@ -132,10 +123,10 @@ def test_published_units_are_divided_by_speakers(tmp_path: Path):
     rows = [f"{utt}\t1 2 3\t{utt[:3]} 7" for utt in ids]
     units.write_text("\n".join(["utt_id\thubert_l9\td2v_large_l18", *rows]) + "\n")
     text.write_text("".join(f"{utt} SOME WORDS\n" for utt in ids))
-    script = [str(ROOT / "egs2/librispeech/asr2/local/published_tokens.sh"), "--text", str(text)]
-    options = ["--tokens", str(units), "--text_only", "true"]
+    script = EGS / "librispeech/asr2/local/published_tokens.sh"
+    options = ["--text", str(text), "--tokens", str(units), "--text_only", "true"]
     options += ["--out", str(tmp_path / "out"), "--column", "d2v_large_l18"]
-    done = subprocess.run(["bash", *script, *options], capture_output=True, text=True, check=False)
+    done = bash(script, *options)
     assert done.returncode == 0, done.stderr
     speakers = {}
     for name in ("train", "valid", "test"):
@@ -155,5 +146,5 @@ def test_published_units_are_divided_by_speakers(tmp_path: Path):
     }
     assert len(set.union(*speakers.values())) == 20
     options[-1] = "nosuch"
-    done = subprocess.run(["bash", *script, *options], capture_output=True, text=True, check=False)
+    done = bash(script, *options)
     assert done.returncode == 1 and "there are: hubert_l9\td2v_large_l18" in done.stderr

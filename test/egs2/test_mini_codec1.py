@@ -1,12 +1,11 @@
 """egs2/mini/codec1 end to end at its smallest size; its study on a folder of sounds, planned."""
 
-import os
-import subprocess
 from pathlib import Path
 
 import numpy as np
 import pytest
 import soundfile
+from recipes import EGS, bash, finish_recipe
 
 from codec_ssl.codecs.base import load_codec
 from codec_ssl.data.bad_audio import BadAudioLog
@@ -15,28 +14,15 @@ from codec_ssl.data.tables import read_table
 from codec_ssl.report.results import Result, find_results
 from codec_ssl.tokens.store import TokenStore
 
-ROOT = Path(__file__).resolve().parents[2]
-RECIPE = ROOT / "egs2/mini/codec1"
+RECIPE = EGS / "mini/codec1"
 
 pytestmark = [pytest.mark.recipe, pytest.mark.timeout(1800), pytest.mark.xdist_group("mini_codec1")]
 
 
-def bash(script: str, *options: str) -> subprocess.CompletedProcess:
-    return subprocess.run(
-        ["bash", str(RECIPE / script), *options],
-        env={**os.environ, "OMP_NUM_THREADS": "1"},
-        capture_output=True,
-        text=True,
-        check=False,
-    )
-
-
 def codec1(folder: Path, *options: str) -> str:
     """Run the recipe with its output folders elsewhere; return what it logged."""
-    places = [f"--{name}dir={folder / name}" for name in ("data", "dump", "exp")]
-    done = bash("run.sh", "--size", "ci", "--nj", "1", "--metrics", "none", *places, *options)
-    assert done.returncode == 0, done.stdout[-1000:] + done.stderr[-3000:]
-    return done.stderr
+    smallest = ["--size", "ci", "--nj", "1", "--metrics", "none"]
+    return finish_recipe("mini/codec1", folder, *smallest, *options)
 
 
 def results(folder: Path) -> dict[str, Result]:
@@ -106,14 +92,14 @@ def test_a_config_without_a_rate_and_one_that_is_not_there_are_named(tmp_path: P
     config = tmp_path / "train_odd.yaml"
     config.write_text("# A codec of no rate.\ncodec: soundstream\n")
     for given, message in ((config, "expected sampling_rate:"), ("no.yaml", "no such file")):
-        done = bash("run.sh", "--dry_run", "true", "--train_config", str(given))
+        done = bash(RECIPE / "run.sh", "--dry_run", "true", "--train_config", str(given))
         assert done.returncode == 1 and message in done.stderr
 
 
 def test_a_condition_that_the_study_does_not_have_is_named_before_anything_is_trained(folder):
     options = ["--audio_dir", str(folder), "--manifest", str(folder / "manifest.tsv")]
     options += ["--conditions", "english klingon", "--out", str(folder / "study")]
-    done = bash("local/study.sh", *options)
+    done = bash(RECIPE / "local/study.sh", *options)
     assert done.returncode == 1 and "multilingual_audio, not 'klingon'" in done.stderr
     assert not (folder / "study").exists()
 
@@ -124,10 +110,10 @@ def test_clips_that_cannot_be_read_are_listed_and_left_out_or_stop_before_the_tr
         (folder / f"{utt_id}.wav").write_bytes(b"RIFF, and then nothing")
     places = [f"--{name}dir={folder / name}" for name in ("data", "dump", "exp")]
     options = ["--size", "ci", "--audio_dir", str(folder), "--stop_stage", "stats", *places]
-    done = bash("run.sh", *options, "--max_bad_rate", "0.01")
+    done = bash(RECIPE / "run.sh", *options, "--max_bad_rate", "0.01")
     assert done.returncode != 0
     assert "bad audio: " in done.stderr and "unreadable" in done.stderr
-    done = bash("run.sh", *options, "--max_bad_rate", "0.5")
+    done = bash(RECIPE / "run.sh", *options, "--max_bad_rate", "0.5")
     assert done.returncode == 0, done.stderr
     for name in ("train", "valid"):
         stats, utt_ids = folder / "exp/stats" / name, set(DataDir(folder / "data" / name).utt_ids)
@@ -159,7 +145,7 @@ def test_the_study_gives_every_condition_the_same_hours_and_tests(folder: Path):
     options = ["--audio_dir", str(folder), "--manifest", str(folder / "manifest.tsv")]
     # In whole seconds it is 6 of one group, 3 of each of two or 2 of each of three.
     options += ["--hours", str(5.4 / 3600), "--out", str(out)]
-    done = bash("local/study.sh", *options, "--", "--stop_stage", "stats", "--size", "ci")
+    done = bash(RECIPE / "local/study.sh", *options, "--", "--stop_stage", "stats", "--size", "ci")
     # Nothing is trained, so there is nothing to report either.
     assert done.returncode == 0, done.stderr[-2000:]
     sets = {}

@@ -1,35 +1,23 @@
 """egs2/mini/hear1 end to end at its smallest size: its references, and a model of mae1."""
 
-import os
-import subprocess
 from pathlib import Path
 
 import pytest
+from recipes import finish_recipe
 
 from codec_ssl.report.results import find_results
 
-ROOT = Path(__file__).resolve().parents[2]
 BRIEF = [
     "--evaluate_args",
     "--hidden_dim 64 --lr 3.2e-3 --grid_points 1 --max_epochs 45 --patience 5 --batch_size 32",
 ]
 
-pytestmark = [pytest.mark.recipe, pytest.mark.timeout(2400), pytest.mark.xdist_group("mini_hear1")]
+pytestmark = [pytest.mark.recipe, pytest.mark.timeout(2400), pytest.mark.xdist_group("mini_mae1")]
 
 
 def run(folder: Path, *options: str) -> str:
     """Run the recipe with its output folders elsewhere; return what it logged."""
-    places = [f"--{name}dir={folder / name}" for name in ("data", "dump", "exp")]
-    command = ["bash", str(ROOT / "egs2/mini/hear1/run.sh"), "--size", "ci", *places]
-    done = subprocess.run(
-        [*command, *BRIEF, *options],
-        env={**os.environ, "OMP_NUM_THREADS": "1"},
-        capture_output=True,
-        text=True,
-        check=False,
-    )
-    assert done.returncode == 0, done.stdout[-1000:] + done.stderr[-3000:]
-    return done.stderr
+    return finish_recipe("mini/hear1", folder, "--size", "ci", *BRIEF, *options)
 
 
 ALONE = [
@@ -84,12 +72,11 @@ def test_a_second_run_does_nothing_and_says_so(finished: Path):
     assert after == before
 
 
-@pytest.mark.skipif(
-    not (ROOT / "egs2/mini/mae1/run.sh").is_file(), reason="there is no egs2/mini/mae1"
-)
-def test_without_an_encoder_one_is_trained_first(tmp_path: Path):
-    tasks = ["--tasks", "notes_instrument events"]
-    run(tmp_path, *tasks)
+def test_models_and_their_references_are_rows_of_one_table(mini_mae1: Path, tmp_path: Path):
+    exp = mini_mae1 / "exp"
+    encoders = f"pretrained={exp / 'pretrain'},self-trained={exp / 'selftrain'}"
+    codec = ["--codec", str(exp / "codec")]
+    run(tmp_path, "--encoders", encoders, *codec, "--tasks", "notes_instrument events")
     found = scores(tmp_path)
     systems = {"pretrained", "self-trained", "log-mel", "codec latent", "untrained"}
     assert {key[:2] for key in found} == {
@@ -97,3 +84,15 @@ def test_without_an_encoder_one_is_trained_first(tmp_path: Path):
     }
     report = (tmp_path / "exp/report/REPORT.md").read_text()
     assert all(f"| {system} |" in report for system in systems)
+
+
+def test_without_an_encoder_one_is_trained_first(mini_mae1: Path, tmp_path: Path):
+    codec = mini_mae1 / "exp/codec"
+    brief = f"--codec {codec} --selftrain false --train_args --num_iters_per_epoch=2"
+    model = ["--mae_exps", "pretrained=pretrain", "--mae_args", brief, "--references", "untrained"]
+    run(tmp_path, *model, "--codec", str(codec), "--tasks", "notes_instrument")
+    assert {key[0] for key in scores(tmp_path)} == {"pretrained", "untrained"}
+    [result] = [
+        r for _, file in find_results([tmp_path / "exp/hear/pretrained"]) for r in file.results
+    ]
+    assert result.scored["exp"] == str(tmp_path / "exp/mae1/pretrain")

@@ -1,40 +1,18 @@
 """egs2/mini/mae1 end to end at its smallest size: an encoder before and after self-training."""
 
 import json
-import os
-import subprocess
 from pathlib import Path
 
 import pytest
 import torch
-
-ROOT = Path(__file__).resolve().parents[2]
-RECIPE = ROOT / "egs2" / "mini" / "mae1"
-FOLDERS = ("data", "dump", "exp")
+from recipes import MAE1, finish_recipe
 
 pytestmark = [pytest.mark.recipe, pytest.mark.timeout(2400), pytest.mark.xdist_group("mini_mae1")]
 
 
-def run(folder: Path, *options: str) -> str:
-    """Run the recipe with its output folders elsewhere; return what it logged."""
-    places = [f"--{name}dir={folder / name}" for name in FOLDERS]
-    done = subprocess.run(
-        ["bash", str(RECIPE / "run.sh"), "--size", "ci", "--nj", "1", *places, *options],
-        env={**os.environ, "OMP_NUM_THREADS": "1"},
-        capture_output=True,
-        text=True,
-        check=False,
-    )
-    assert done.returncode == 0, done.stdout[-1000:] + done.stderr[-3000:]
-    return done.stderr
-
-
-@pytest.fixture(scope="module")
-def finished(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    folder = tmp_path_factory.mktemp("mini") / "a run"
-    folder.mkdir()
-    run(folder)
-    return folder
+@pytest.fixture
+def finished(mini_mae1: Path) -> Path:
+    return mini_mae1
 
 
 def test_both_trainings_learn_and_are_encoders(finished: Path):
@@ -77,5 +55,5 @@ def test_the_report_has_hours_curves_and_use_of_codes_and_labels(finished: Path)
 def test_second_run_does_nothing_and_says_so(finished: Path):
     files = sorted(p for p in finished.rglob("*") if p.is_file())
     before = {p: p.stat().st_mtime_ns for p in files}
-    assert "nothing to do: every stage is current" in run(finished)
+    assert "nothing to do: every stage is current" in finish_recipe("mini/mae1", finished, *MAE1)
     assert {p: p.stat().st_mtime_ns for p in files} == before

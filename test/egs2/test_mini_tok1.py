@@ -1,40 +1,23 @@
 """egs2/mini/tok1 end to end at its smallest size, then egs2/mini/asr2 on its units."""
 
-import os
-import subprocess
 from pathlib import Path
 
 import pytest
+from recipes import finish_recipe
 
 from codec_ssl.report.results import find_results
 from codec_ssl.tokens.store import TokenStore
 
-ROOT = Path(__file__).resolve().parents[2]
 FEATURES = "r0_reconstruction_l2"
 TOKENIZERS = ("kmeans", "vq", "repcodec")
 
 pytestmark = [pytest.mark.recipe, pytest.mark.timeout(2400), pytest.mark.xdist_group("mini_tok1")]
 
 
-def run(recipe: str, folder: Path, *options: str) -> str:
-    """Run a recipe with its output folders elsewhere; return what it logged."""
-    places = [f"--{name}dir={folder / name}" for name in ("data", "dump", "exp")]
-    command = ["bash", str(ROOT / "egs2/mini" / recipe / "run.sh"), "--size", "ci", *places]
-    done = subprocess.run(
-        [*command, *options],
-        env={**os.environ, "OMP_NUM_THREADS": "1"},
-        capture_output=True,
-        text=True,
-        check=False,
-    )
-    assert done.returncode == 0, done.stdout[-1000:] + done.stderr[-3000:]
-    return done.stderr
-
-
 def tok1(folder: Path) -> str:
     """All stages, with a point of the curve over training."""
     options = ["--tokenizers", ",".join(TOKENIZERS), "--curve_epochs", "1"]
-    return run("tok1", folder, *options, "--num_clusters", "32")
+    return finish_recipe("mini/tok1", folder, "--size", "ci", *options, "--num_clusters", "32")
 
 
 @pytest.fixture(scope="module")
@@ -93,7 +76,8 @@ def test_a_second_run_does_nothing_and_says_so(finished: Path):
 def test_asr_trains_on_its_units(finished: Path, tmp_path: Path):
     units = finished / "dump" / FEATURES / "repcodec"
     brief = ["--train_args", "--max_epoch 1 --num_iters_per_epoch 5", "--decode_args", "--beam 2"]
-    run("asr2", tmp_path, "--tokens", str(units), "--datadir", str(finished / "data"), *brief)
+    places = ["--tokens", str(units), "--datadir", str(finished / "data")]
+    finish_recipe("mini/asr2", tmp_path, "--size", "ci", *places, *brief)
     results = {r.metric: r for _, file in find_results([tmp_path / "exp"]) for r in file.results}
     told = {key: results["wer"].scored[key] for key in ("tokenizer", "features", "set", "recipe")}
     assert told == {

@@ -1,6 +1,5 @@
 """egs2/mini/tts1 end to end on the embedded corpus: speech, scores, report, refusals."""
 
-import os
 import re
 import subprocess
 import sys
@@ -8,6 +7,7 @@ from pathlib import Path
 
 import pytest
 import soundfile
+from recipes import finish_recipe, run_recipe
 
 from codec_ssl.data.data_dir import DataDir
 from codec_ssl.report.results import find_results
@@ -15,21 +15,9 @@ from codec_ssl.tokens.store import TokenStore
 from codec_ssl.tts.phone_store import PhoneStore
 
 ROOT = Path(__file__).resolve().parents[2]
-RECIPES = ROOT / "egs2"
+RECIPE = "mini/tts1"
 
 pytestmark = [pytest.mark.recipe, pytest.mark.timeout(1200), pytest.mark.xdist_group("mini_tts1")]
-
-
-def run(folder: Path, *options: str, corpus: str = "mini") -> subprocess.CompletedProcess:
-    """Run a recipe with its output folders elsewhere."""
-    places = [f"--{name}dir={folder / name}" for name in ("data", "dump", "exp")]
-    return subprocess.run(
-        ["bash", str(RECIPES / corpus / "tts1/run.sh"), *places, *options],
-        env={**os.environ, "OMP_NUM_THREADS": "1"},
-        capture_output=True,
-        text=True,
-        check=False,
-    )
 
 
 # Half of the codec's training is enough here: its quality is the promise of other recipes.
@@ -39,8 +27,7 @@ SMALLEST = ("--size", "ci", "--codec_args", "--max_epoch 1")
 @pytest.fixture(scope="module")
 def finished(tmp_path_factory: pytest.TempPathFactory) -> Path:
     folder = tmp_path_factory.mktemp("tts") / "a run"
-    done = run(folder, *SMALLEST)
-    assert done.returncode == 0, done.stdout[-1000:] + done.stderr[-3000:]
+    finish_recipe(RECIPE, folder, *SMALLEST)
     return folder
 
 
@@ -100,7 +87,7 @@ def test_frames_of_phones_add_up_to_the_codes(finished: Path):
 
 
 def test_a_second_run_does_nothing_and_says_so(finished: Path):
-    again = run(finished, *SMALLEST)
+    again = run_recipe(RECIPE, finished, *SMALLEST)
     assert again.returncode == 0, again.stderr
     assert "nothing to do: every stage is current" in again.stderr
 
@@ -111,18 +98,18 @@ def test_what_is_missing_or_wrong_is_named(tmp_path: Path):
         (["--reading", "letters"], "--reading is text or phones"),
         (["--codec_recipe", "../nosuch/run.sh"], "say which --codec: there is no ../nosuch"),
     ):
-        done = run(tmp_path, "--dry_run", "true", *options)
+        done = run_recipe(RECIPE, tmp_path, "--dry_run", "true", *options)
         assert done.returncode == 1 and message in done.stderr
-    done = run(tmp_path, "--lang", "fr", corpus="css10")
+    done = run_recipe("css10/tts1", tmp_path, "--lang", "fr")
     assert done.returncode == 1 and "--lang is de or es, not 'fr'" in done.stderr
     for corpus, variable in (("ljspeech", "LJSPEECH"), ("css10", "CSS10")):
-        done = run(tmp_path, "--stop_stage", "data", corpus=corpus)
+        done = run_recipe(f"{corpus}/tts1", tmp_path, "--stop_stage", "data")
         assert done.returncode == 1 and f"or {variable}=DIR" in done.stderr
 
 
 def test_a_plan_has_what_was_asked_for(tmp_path: Path):
     def planned(*options: str, corpus: str = "mini") -> str:
-        done = run(tmp_path, "--dry_run", "true", *options, corpus=corpus)
+        done = run_recipe(f"{corpus}/tts1", tmp_path, "--dry_run", "true", *options)
         assert done.returncode == 0, done.stderr
         return done.stdout
 
