@@ -9,8 +9,6 @@ from setuptools import find_packages, setup
 EXTRAS = {
     # The embedded corpus: espeak-ng (GPL-3, loaded at run time) in a wheel.
     "mini": ["espeakng-loader>=0.2.4"],
-    # HEAR's own check of its API; it asks for TensorFlow, which our models do without.
-    "hear": ["hearvalidator>=2021.0.6"],
     # Kaldi ark import and export of tokens only. Its licence is NTT's evaluation licence.
     "kaldi": ["kaldiio>=2.18"],
     # Downstream models of SUPERB; the fork that lives with today's torchaudio.

@@ -5,10 +5,22 @@
 #
 # Uses: datadir, audio_dir, manifest, audio_opts, size, local_data_opts, align.
 
+# Folders that the environment gives local/data.sh (LIBRISPEECH=DIR): others make other data. Where it gives none, those of last time.
+corpus_folders() {
+    local name found
+    found=$({ grep -o '[$]{[A-Z][A-Z0-9_]*:-' local/data.sh || true; } | tr -cd 'A-Z0-9_\n' | sort -u | while read -r name; do
+        if [ -n "${!name:-}" ]; then echo "${name}=${!name}"; fi
+    done)
+    if [ -n "${found}" ]; then echo "${found}"; elif [ -f "${datadir}/.corpora" ]; then cat "${datadir}/.corpora"; fi
+}
+
 data_stage() {
-    local number=$1 name=$2 inputs=() set
+    local number=$1 name=$2 inputs=() set folders=""
     shift 2
-    if [ -z "${audio_dir}" ]; then inputs+=(--in local/data.sh); fi
+    if [ -z "${audio_dir}" ]; then
+        folders=$(corpus_folders)
+        inputs+=(--in local/data.sh --opt "${folders}")
+    fi
     if [ -n "${manifest}" ]; then inputs+=(--in "${manifest}"); fi
     if ! stage "${number}" "${name}" "${datadir}" "data dirs" "${inputs[@]}" --opt "${audio_dir} ${audio_opts}" \
         --opt "${size} ${local_data_opts} ${align}"; then
@@ -21,6 +33,7 @@ data_stage() {
     else
         # shellcheck disable=SC2086  # local_data_opts is a list of options
         bash local/data.sh --datadir "${datadir}" ${size:+--size "${size}"} ${local_data_opts}
+        if [ -n "${folders}" ]; then echo "${folders}" >"${datadir}/.corpora"; fi
     fi
     for set in "$@"; do
         if [ -n "${align}" ] && [ ! -e "${datadir}/${set}/phones.ctm" ]; then

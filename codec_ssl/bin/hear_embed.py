@@ -25,8 +25,10 @@ def main() -> None:
     args = get_parser().parse_args()
     sets, seconds = open_sets(args.data_dirs), read_task(args.task).seconds
     embedder = open_embedder(args)
+    dealt = 0
     for data_dir in sets.values():
-        write_embeddings(embedder, data_dir, args.cache, seconds, args.job, args.num_jobs)
+        jobs = (args.job, args.num_jobs, dealt)
+        dealt += write_embeddings(embedder, data_dir, args.cache, seconds, *jobs)
 
 
 if __name__ == "__main__":

@@ -15,7 +15,7 @@ from codec_ssl.evaluation.hear.mlp import Schedule
 from codec_ssl.evaluation.hear.tasks import HearTask, label_sets, read_task
 from codec_ssl.features.ours import config_name
 from codec_ssl.report.hear import PREFIX
-from codec_ssl.report.results import FILE_NAME, Result, write_results
+from codec_ssl.report.results import CHOSEN_BY, FILE_NAME, Result, write_results
 
 
 def get_parser() -> argparse.ArgumentParser:
@@ -105,6 +105,7 @@ def _facts(args: argparse.Namespace, embedder: Embedder) -> dict[str, Any]:
         "codec": args.codec,
         "checkpoint": args.checkpoint if is_exp else None,
         "layer": embedder.layer,
+        "layer_weights": args.layer_weights,
         "pooling": embedder.pooling,
         "chunk_seconds": embedder.chunk_seconds,
         "embedding": embedder.fingerprint,
@@ -120,6 +121,7 @@ def _counts(outcome: Outcome, num_classes: int) -> dict[str, Any]:
         "num_train": outcome.num_train,
         "num_test": outcome.num_test,
         "majority": outcome.majority,
+        CHOSEN_BY: outcome.valid_score,
         "grid_point": [asdict(point) for point in outcome.chosen],
     }
 

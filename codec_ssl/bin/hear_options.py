@@ -57,7 +57,11 @@ def open_sets(given: str) -> Mapping[str, DataDir]:
     if Path(given).is_dir():
         return find_sets(given)
     if "=" not in given:
-        raise ConfigError(f"--data_dirs: expected a folder or name=DIR,…, found {given!r}")
+        raise ConfigError(
+            f"--data_dirs: expected a folder or name=DIR,…, found {given!r}; data are made of the"
+            " corpora that are given",
+            stage="data",
+        )
     sets = {name: DataDir(path) for name, path in named_paths("--data_dirs", given).items()}
     splits_of(list(sets))
     return sets

@@ -31,8 +31,8 @@ def divide(
         seed: Other seeds give other folds.
 
     Raises:
-        DataError: If there is no such label, too few folds, utterances or speakers, or another
-            ``split_by``.
+        DataError: If there is no such label, too few folds, utterances or speakers, another
+            ``split_by``, or the folder has more folds already.
     """
     if num_folds < 3 or split_by not in SPLIT_BY:
         raise DataError(
@@ -47,7 +47,7 @@ def divide(
         for utt_id in labels:
             spoken.setdefault(source.utt2spk[utt_id], []).append(utt_id)
         units = [Unit(speaker, "", tuple(utt_ids)) for speaker, utt_ids in spoken.items()]
-    names = [f"fold{number:02d}" for number in range(num_folds)]
+    names = _names(out_dir, num_folds)
     parts = assign(units, dict.fromkeys(names, 1 / num_folds), seed)
     return [subset(source, utt_ids, Path(out_dir, name)) for name, utt_ids in parts.items()]
 
@@ -61,14 +61,25 @@ def divide_by(source: DataDir, out_dir: str | Path, label: str) -> list[DataDir]
         label: It names the fold that the corpus's authors put an utterance in.
 
     Raises:
-        DataError: If there is no such label, or it has fewer than 3 values.
+        DataError: If there is no such label, it has fewer than 3 values, or the folder has more
+            folds already.
     """
     folds: dict[str, list[str]] = {}
     for utt_id, value in source.labels(label).items():
         folds.setdefault(value, []).append(utt_id)
     if len(folds) < 3:
         raise DataError(f"{source.path}/utt2{label}: expected 3 folds, found {sorted(folds)}")
+    names = _names(out_dir, len(folds))
     return [
-        subset(source, folds[value], Path(out_dir, f"fold{number:02d}"))
-        for number, value in enumerate(sorted(folds))
+        subset(source, folds[value], Path(out_dir, name))
+        for name, value in zip(names, sorted(folds), strict=True)
     ]
+
+
+def _names(out_dir: str | Path, num_folds: int) -> list[str]:
+    """Names of the folds; others in their folder would be taken for folds of the same task."""
+    names = [f"fold{number:02d}" for number in range(num_folds)]
+    others = sorted(path.name for path in Path(out_dir).glob("fold*") if path.name not in names)
+    if others:
+        raise DataError(f"{out_dir}: expected no folds but {names}, found {others}: remove them")
+    return names

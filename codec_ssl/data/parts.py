@@ -69,15 +69,20 @@ class PartFolder:
         """Utterances of a part."""
         return self.utt_ids[part * self._size : (part + 1) * self._size]
 
-    def pending(self, job: int = 1, num_jobs: int = 1) -> list[int]:
+    def pending(self, job: int = 1, num_jobs: int = 1, dealt: int = 0) -> list[int]:
         """Parts of a job that are missing.
+
+        Args:
+            job: Number of the job, from 1.
+            num_jobs: Jobs that share the parts.
+            dealt: Parts of other folders that the same jobs were dealt before, one after another.
 
         Raises:
             ConfigError: If there is no such job.
         """
         if not 1 <= job <= num_jobs:
             raise ConfigError(f"expected a job from 1 to {num_jobs}, found {job}")
-        mine = range(job - 1, self.num_parts, num_jobs)
+        mine = range((job - 1 - dealt) % num_jobs, self.num_parts, num_jobs)
         return [part for part in mine if not self.file(part).exists()]
 
     def complete(self) -> list[Path]:

@@ -82,6 +82,10 @@ class WaveEncoder(SpeechEncoder):
     input_kind = "wav"
     sample_rate: int
 
+    def cut_nothing(self) -> None:
+        """Encode recordings whole from now on, where they would be cut into pieces else."""
+        return None
+
     @abstractmethod
     def frames_of(self, num_samples: int) -> int:
         """Frames that so many samples give."""

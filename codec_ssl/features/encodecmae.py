@@ -43,7 +43,7 @@ class EncodecMAEEncoder(WaveEncoder):
         self.name, self.device = name, source.device
         self.sample_rate, self.frame_rate = source.sample_rate, source.frame_rate
         self.num_layers, self.width = model.num_layers, model.encoder.dim
-        self.max_frames = int(config["crop_frames"])
+        self._max_frames: int | None = int(config["crop_frames"])
         self.fingerprint = _digest(model, source, config)
         self._source, self._model = source, model.to(self.device).eval()
 
@@ -53,8 +53,12 @@ class EncodecMAEEncoder(WaveEncoder):
         """See ``SpeechEncoder.encode``; layers above the highest one wanted are not computed."""
         self.check_layers(layers)
         features, frames = self._source.encode(inputs, lens, [0])
-        found = self._model.extract(features[0], frames, list(layers), self.max_frames)
+        found = self._model.extract(features[0], frames, list(layers), self._max_frames)
         return found, frames
+
+    def cut_nothing(self) -> None:
+        """See ``WaveEncoder.cut_nothing``."""
+        self._max_frames = None
 
     def frames_of(self, num_samples: int) -> int:
         """See ``WaveEncoder.frames_of``."""

@@ -59,6 +59,10 @@ class LayerMix(WaveEncoder):
         mixed = sum(found[layer] * weight for layer, weight in self._weights.items())
         return {0: mixed}, frame_lens
 
+    def cut_nothing(self) -> None:
+        """See ``WaveEncoder.cut_nothing``."""
+        self._waves().cut_nothing()
+
     def frames_of(self, num_samples: int) -> int:
         """See ``WaveEncoder.frames_of``."""
         return self._waves().frames_of(num_samples)

@@ -16,13 +16,15 @@ from codec_ssl.features.factory import make_encoder
 from codec_ssl.features.mix import LayerMix, read_weights
 from codec_ssl.features.ours import load_encoder
 
+LATEST = "latest"
+
 
 def make_wave_encoder(
     name: str,
     device: str | torch.device = "cpu",
     *,
     codec: str | None = None,
-    checkpoint: str = "latest",
+    checkpoint: str = LATEST,
     untrained_seed: int | None = None,
     layer_weights: str | None = None,
 ) -> WaveEncoder:
@@ -41,7 +43,8 @@ def make_wave_encoder(
             layer is then 0.
 
     Raises:
-        ConfigError: If there is no such encoder, or it needs a codec.
+        ConfigError: If there is no such encoder, it needs a codec, or a checkpoint or fresh weights
+            are asked for of what is no experiment.
         CheckpointError: If the codec is not the one that the experiment was trained with.
     """
     encoder = _encoder(name, device, codec, checkpoint, untrained_seed)
@@ -57,12 +60,18 @@ def _encoder(
     checkpoint: str,
     untrained_seed: int | None,
 ) -> WaveEncoder:
-    if name == "logmel" and codec is not None:
-        grid = load_codec(codec)
-        return LogMel(grid.sample_rate, grid.frame_rate, device=device)
     encoder: SpeechEncoder
     if (Path(name) / "config.yaml").is_file():
         encoder = load_encoder(name, device, checkpoint, untrained_seed=untrained_seed)
+    elif checkpoint != LATEST or untrained_seed is not None:
+        raise ConfigError(
+            f"encoder {name}: expected an experiment directory, which alone has checkpoints and"
+            " fresh weights, found no config.yaml there",
+            stage="pretrain",
+        )
+    elif name == "logmel" and codec is not None:
+        grid = load_codec(codec)
+        encoder = LogMel(grid.sample_rate, grid.frame_rate, device=device)
     else:
         encoder = make_encoder(name, None, device)
     if isinstance(encoder, WaveEncoder):

@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 
 from codec_ssl.report.render import NOT_RUN
-from codec_ssl.report.results import Result
+from codec_ssl.report.results import CHOSEN_BY, Result
 
 PREFIX = "hear_"
 _TITLES = {"map": "mAP"}
@@ -17,8 +17,9 @@ def is_hear(metric: str) -> bool:
 def table(results: Sequence[Result]) -> list[list[str]]:
     """Header and a row for each system, in the order of the results; empty without any.
 
-    The best system of a column is bold. Several results of a cell (checkpoints, layers) show the
-    best one. The last row is what always answering the most frequent class would get.
+    The best system of a column is bold. Of several results of a cell (checkpoints, layers) it is
+    the one with the best score on the valid set. The last row is what always answering the most
+    frequent class would get.
     """
     found = [result for result in results if is_hear(result.metric)]
     if not found:
@@ -27,7 +28,7 @@ def table(results: Sequence[Result]) -> list[list[str]]:
     best: dict[tuple[str, str, str], Result] = {}
     for result in found:
         key = (result.scored["system"], result.scored["task"], result.metric)
-        if key not in best or result.value > best[key].value:
+        if key not in best or _valid(result) > _valid(best[key]):
             best[key] = result
     header = ["system", *(_heading(task, metric) for task, metric in columns)]
     rows = []
@@ -39,6 +40,10 @@ def table(results: Sequence[Result]) -> list[list[str]]:
             cells.append(NOT_RUN if result is None else _cell(result, result.value == top))
         rows.append(cells)
     return [header, *rows, ["most frequent class", *(_majority(found, *each) for each in columns)]]
+
+
+def _valid(result: Result) -> float:
+    return result.scored[CHOSEN_BY]
 
 
 def _heading(task: str, metric: str) -> str:

@@ -1,8 +1,9 @@
 """Tables of a paper: the published number beside ours, from ``conf/papers/<paper>.yaml``.
 
 A row names the recipe and the config that make its model, a column the metric and, if it is
-another, the recipe that scores it. Our number is looked up in ``results.json`` files: the best
-layer of each run, then the mean over runs (seeds).
+another, the recipe that scores it. Our number is looked up in ``results.json`` files: of each run
+the layer that was best on a valid set, or where none was scored the best layer; then the mean over
+runs (seeds).
 """
 
 import statistics
@@ -15,7 +16,7 @@ import yaml
 
 from codec_ssl.errors import ConfigError
 from codec_ssl.report.best_worst import names_codec
-from codec_ssl.report.results import Result, ResultFile
+from codec_ssl.report.results import CHOSEN_BY, Result, ResultFile
 
 REPOSITORY = Path(__file__).resolve().parents[2]
 PAPERS = REPOSITORY / "conf" / "papers"
@@ -220,18 +221,25 @@ def find_ours(row: Row, column: Column, files: Sequence[ResultFile]) -> Ours | N
     """Our number for a cell, in the column's unit; None if it wasn't run."""
     if row.recipe is None or row.config is None:
         return None
-    runs: dict[str, list[float]] = {}
+    runs: dict[str, list[Result]] = {}
     for file in files:
         for result in file.results:
             if result.metric == column.metric and _matches(row, column, result):
                 run = str(result.scored.get("exp", file.command))
-                runs.setdefault(run, []).append(_convert(result, column))
+                runs.setdefault(run, []).append(result)
     if not runs:
         return None
-    pick = min if column.better == "lower" else max
-    best = [pick(values) for values in runs.values()]
+    best = [_best(results, column) for results in runs.values()]
     deviation = statistics.stdev(best) if len(best) > 1 else 0.0
     return Ours(statistics.fmean(best), deviation, len(best))
+
+
+def _best(results: Sequence[Result], column: Column) -> float:
+    """One number of a run's layers and checkpoints: the best on a valid set if there was one."""
+    if all(CHOSEN_BY in result.scored for result in results):
+        return _convert(max(results, key=lambda result: result.scored[CHOSEN_BY]), column)
+    pick = min if column.better == "lower" else max
+    return pick(_convert(result, column) for result in results)
 
 
 def _matches(row: Row, column: Column, result: Result) -> bool:

@@ -21,6 +21,8 @@ from codec_ssl.data.tables import write_atomic
 from codec_ssl.errors import DataError
 
 FILE_NAME = "results.json"
+# Entry of ``Result.scored``: the score on a valid set, by which one of a run's layers is chosen.
+CHOSEN_BY = "valid_score"
 _SCHEMA = 1
 _MOVED = re.compile(r"\.old-\d+$")
 _PACKAGES = ("codec_ssl", "espnet", "torch", "numpy", "faiss-cpu", "scipy", "transformers", "jiwer")

@@ -86,6 +86,13 @@ def test_models_and_their_references_are_rows_of_one_table(mini_mae1: Path, tmp_
     assert all(f"| {system} |" in report for system in systems)
 
 
+def test_the_public_validator_passes_with_a_trained_encoder(mini_mae1: Path):
+    pytest.importorskip("hearvalidator", reason="HEAR's validator is not installed")
+    from codec_ssl.evaluation.hear.validator import validate
+
+    validate(str(mini_mae1 / "exp/selftrain"))
+
+
 def test_without_an_encoder_one_is_trained_first(mini_mae1: Path, tmp_path: Path):
     codec = mini_mae1 / "exp/codec"
     brief = f"--codec {codec} --selftrain false --train_args --num_iters_per_epoch=2"

@@ -20,9 +20,9 @@ def prepare(
 ) -> list[DataDir]:
     """Write a data dir for each fold, and ``all``, with ``utt2genre``.
 
-    As HEAR takes the corpus: random folds with as much of each genre. (Some of its recordings
-    come twice, which no fold of HEAR's minds.) One file, ``jazz.00054``, is damaged in copies that
-    are around; it stays in, and whatever reads it reports it.
+    As many random folds as in HEAR, with as much of each genre, which HEAR leaves to chance. (Some
+    of its recordings come twice, which no fold of HEAR's minds.) One file, ``jazz.00054``, is
+    damaged in copies that are around; it stays in, and whatever reads it reports it.
 
     Args:
         corpus_dir: The folder with ``blues``, ``classical``, …, or one or two above, as archives

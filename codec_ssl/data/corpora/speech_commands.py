@@ -17,6 +17,7 @@ from codec_ssl.errors import DataError
 WORDS = ("down", "go", "left", "no", "off", "on", "right", "stop", "up", "yes")
 UNKNOWN, SILENCE = "_unknown_", "_silence_"
 TRAIN_DIR, TEST_DIR = "speech_commands_v0.02", "speech_commands_test_set_v0.02"
+_DOWNLOADED = "SpeechCommands2"  # lhotse's folder for both
 _NOISE = "_background_noise_"
 # Training has no silence for validation: HEAR and TensorFlow's data sets take this noise.
 _VALID_NOISE = "running_tap"
@@ -39,13 +40,15 @@ def prepare(corpus_dir: str | Path, out_dir: str | Path) -> list[DataDir]:
 
     Args:
         corpus_dir: The folder with ``speech_commands_v0.02`` and, for test,
-            ``speech_commands_test_set_v0.02``.
+            ``speech_commands_test_set_v0.02``, or the one that ``download`` was given.
         out_dir: Where the data dirs go.
 
     Raises:
         DataError: If a folder or list is missing, or a noise cannot be opened.
     """
-    train_dir, test_dir = Path(corpus_dir, TRAIN_DIR), Path(corpus_dir, TEST_DIR)
+    unpacked = Path(corpus_dir, _DOWNLOADED)
+    root = unpacked if unpacked.is_dir() else Path(corpus_dir)
+    train_dir, test_dir = root / TRAIN_DIR, root / TEST_DIR
     lists = {part: _listed(train_dir / f"{part}_list.txt") for part in ("validation", "testing")}
     parts: dict[str, dict[str, Clip]] = {"train": {}, "valid": {}, "test": {}}
     for path in _clips_of(train_dir):

@@ -82,6 +82,8 @@ class Outcome:
         by_split: Of each metric, by test set: mean over seeds.
         by_seed: Of each metric, by seed: mean over splits.
         chosen: What the grid gave, with each seed.
+        valid_score: First metric on the first split's valid set, of what was chosen: mean over
+            seeds. What layer or checkpoint to take may be chosen by it, never by the scores.
         num_train: Sounds trained on, in the first split.
         num_test: Sounds scored, in all splits.
         majority: Accuracy of always answering the most frequent class of the train set; None where
@@ -93,6 +95,7 @@ class Outcome:
     by_split: dict[str, dict[str, float]]
     by_seed: dict[str, list[float]]
     chosen: list[GridPoint]
+    valid_score: float
     num_train: int
     num_test: int
     majority: float | None
@@ -123,7 +126,7 @@ def run(
         for seed in protocol.seeds
     ]
     tests = [sets[split.test] for split in splits]
-    predicted = [logits for _, logits in done]
+    predicted = [logits for _, _, logits in done]
     tables, intervals = {}, {}
     for metric in task.metrics:
         made = _statistics(metric, predicted, tests, classes)
@@ -134,7 +137,8 @@ def run(
         intervals=intervals,
         by_split={m: dict(zip(names, t.mean(0).tolist(), strict=True)) for m, t in tables.items()},
         by_seed={metric: table.mean(1).tolist() for metric, table in tables.items()},
-        chosen=[point for point, _ in done],
+        chosen=[point for point, _, _ in done],
+        valid_score=float(np.mean([found for _, found, _ in done])),
         num_train=sum(len(sets[name].utt_ids) for name in splits[0].train),
         num_test=sum(len(test.utt_ids) for test in tests),
         majority=_majority(sets, splits),
@@ -174,8 +178,9 @@ def _with_seed(
     protocol: Protocol,
     seed: int,
     device: torch.device,
-) -> tuple[GridPoint, list[np.ndarray]]:
-    """The point that is best on the first split, and logits (U, C) of each split's test set."""
+) -> tuple[GridPoint, float, list[np.ndarray]]:
+    """The point that is best on the first split's valid set, its score there, and logits (U, C) of
+    each split's test set."""
 
     def trained(split: Split, point: GridPoint) -> tuple[Trained, Material]:
         materials = _materials(split, sets, device)
@@ -198,11 +203,11 @@ def _with_seed(
         "%s, seed %d: %s, valid %s %.4f after epoch %d",
         task.name, seed, point, task.metrics[0], fitted.valid_score, fitted.epoch,
     )  # fmt: skip
-    logits = [predict(fitted.network, test)]
+    valid_score, logits = fitted.valid_score, [predict(fitted.network, test)]
     for split in splits[1:]:
         fitted, test = trained(split, point)
         logits.append(predict(fitted.network, test))
-    return point, logits
+    return point, valid_score, logits
 
 
 def _materials(

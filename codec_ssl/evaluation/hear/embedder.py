@@ -69,6 +69,7 @@ class Embedder:
         batch_frames: int = _BATCH_FRAMES,
     ) -> None:
         self.encoder = encoder
+        encoder.cut_nothing()  # chunks are cut here
         self.layer = encoder.num_layers if layer is None else layer
         encoder.check_layers([self.layer])
         if pooling not in POOLINGS:

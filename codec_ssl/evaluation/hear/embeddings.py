@@ -27,7 +27,7 @@ from codec_ssl.tokens.files import canonical, map_tensors, text_digest, write_te
 
 BAD_AUDIO = "bad_audio.tsv"
 MAX_BAD_RATE = 0.01
-_PART_SOUNDS = 1000
+_PART_SOUNDS = 250
 _SUFFIX = ".safetensors"
 
 _logger = logging.getLogger(__name__)
@@ -53,7 +53,8 @@ def write_embeddings(
     seconds: float | None = None,
     job: int = 1,
     num_jobs: int = 1,
-) -> None:
+    dealt: int = 0,
+) -> int:
     """Make the parts of a job that are not there yet.
 
     Args:
@@ -63,19 +64,31 @@ def write_embeddings(
         seconds: Length that sounds are cut to, or continued to with silence; None leaves them.
         job: Number of this job, from 1.
         num_jobs: Jobs that share the parts.
+        dealt: Parts of other data dirs that the same jobs share, before these.
+
+    Returns:
+        Number of parts, whoever makes them.
 
     Raises:
         ConfigError: If there is no such job.
+        DataError: If an embedding has numbers that are not finite.
     """
     folder = _folder(embedder, data_dir, cache, seconds)
-    pending = folder.pending(job, num_jobs)
+    pending = folder.pending(job, num_jobs, dealt)
     _logger.info("%s: %d of %d parts to make", folder.path, len(pending), folder.num_parts)
     for part in tqdm(pending, desc=f"embeddings of {data_dir.path}", disable=None):
         utt_ids = folder.members(part)
         vectors, bad = _embed(embedder, data_dir, utt_ids, seconds)
         kept = [place for place, utt_id in enumerate(utt_ids) if utt_id not in bad]
+        for place in (~vectors.isfinite().all(1)).nonzero().flatten().tolist():
+            raise DataError(
+                f"{data_dir.path}: {utt_ids[place]}: expected a finite embedding, found none by"
+                f" {embedder.encoder.name}",
+                stage="pretrain",
+            )
         record = {"utt_ids": [utt_ids[place] for place in kept], "bad": bad}
         write_tensors(folder.file(part), {"vectors": vectors[kept].numpy()}, record)
+    return folder.num_parts
 
 
 def read_embeddings(

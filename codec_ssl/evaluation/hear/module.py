@@ -1,6 +1,6 @@
 """The HEAR API (hearbenchmark.com/hear-api.html) for every encoder of the house.
 
-``hear-validator codec_ssl.evaluation.hear -m exp/mae`` and ``heareval`` take it as it is.
+``heareval`` and HEAR's validator (``bin/hear_validate.py`` runs it) take it as it is.
 
 Letters: U sounds, N samples, T timestamps, D width.
 """

@@ -7,6 +7,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 import numpy as np
+import scipy.special
 
 # From how often each item counts (R, U) to scores (R,).
 type Statistic = Callable[[np.ndarray], np.ndarray]
@@ -54,9 +55,11 @@ def mean_average_precision(
 ) -> Statistic:
     """Mean over classes of the area under precision and recall, as scikit-learn sums it.
 
-    Classes that no counted sound has are left out of the mean.
+    Where a sound has one label, sounds are ranked by its probability (softmax), as in HEAR; where
+    it has any number, by the logit. Classes that no counted sound has are left out of the mean.
     """
     if targets.ndim == 1:
+        logits = scipy.special.softmax(logits.astype(np.float64), axis=1)
         targets = np.eye(len(classes), dtype=bool)[targets]
     by_class = [
         _average_precision(logits[:, c], targets[:, c])

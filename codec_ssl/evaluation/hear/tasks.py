@@ -89,13 +89,18 @@ def find_sets(folder: str | Path) -> dict[str, DataDir]:
     """Data dirs of a task: ``train``, ``valid`` and ``test``, or all folds, by name.
 
     Raises:
-        DataError: If there are neither.
+        DataError: If there are neither, or both.
     """
     folder = Path(folder)
     folds = sorted(path for path in folder.glob("fold*") if (path / "wav.scp").is_file())
+    missing = [name for name in _SPLITS if not (folder / name / "wav.scp").is_file()]
+    if folds and not missing:
+        raise DataError(
+            f"{folder}: expected data dirs {', '.join(_SPLITS)}, or folds, found both; name those"
+            " to use: name=DIR,…"
+        )
     if len(folds) >= 3:
         return {path.name: DataDir(path) for path in folds}
-    missing = [name for name in _SPLITS if not (folder / name / "wav.scp").is_file()]
     if missing:
         raise DataError(
             f"{folder}: expected data dirs {', '.join(_SPLITS)}, or fold00, fold01, …; there is no"
@@ -170,8 +175,10 @@ def label_sets(
         The classes, which are those of all sets as in HEAR, and the labelled sets.
 
     Raises:
-        DataError: If a set has no sound with a label, or there is but one class.
+        DataError: If a set has no sound with a label, a sound is in two sets, or there is but one
+            class.
     """
+    _check_disjoint(sets)
     values = {name: data_dir.labels(task.label) for name, data_dir in sets.items()}
     words = {
         name: {utt: _words(task, v) for utt, v in table.items()} for name, table in values.items()
@@ -191,8 +198,24 @@ def label_sets(
         utt_ids = [found.utt_ids[place] for place in kept]
         rows = [[numbers[word] for word in words[name][utt]] for utt in utt_ids]
         targets = _many(rows, len(classes)) if task.multilabel else np.array([r[0] for r in rows])
+        if not any(rows):
+            raise DataError(f"{sets[name].path}: every {task.label} is empty", stage="data")
         made[name] = Labelled(utt_ids, found.vectors[kept], targets)
     return classes, made
+
+
+def _check_disjoint(sets: Mapping[str, DataDir]) -> None:
+    """See that nothing is tested that was trained on."""
+    owner: dict[str, DataDir] = {}
+    for data_dir in sets.values():
+        for utt_id in data_dir.utt_ids:
+            if utt_id in owner:
+                raise DataError(
+                    f"{data_dir.path}: utterance {utt_id} is in {owner[utt_id].path} too: expected"
+                    " every sound in one set",
+                    stage="data",
+                )
+            owner[utt_id] = data_dir
 
 
 def _words(task: HearTask, value: str) -> list[str]:

@@ -32,7 +32,7 @@ mae_recipe=../mae1/run.sh  # recipe that trains one
 mae_exps=pretrained=pretrain,self-trained=selftrain  # NAME=FOLDER of its experiments, below its --expdir
 mae_data=pretrain    # folder of data dirs train and valid for it, below datadir (with --audio_dir: those of the folder)
 mae_args=            # more options for it
-references=logmel,latent,untrained  # yardsticks: mean and deviation of log-mel or of a codec's latent, the first encoder untrained
+references=logmel,latent,untrained  # yardsticks: mean and deviation of log-mel or of a codec's latent, the first experiment of --encoders untrained
 codec=               # codec of the references, and of encoders that read codes (default: that of --mae_recipe)
 embed_args=          # more options of bin/hear_embed.py, e.g. "--chunk_seconds 10"
 # Downstream
@@ -79,7 +79,9 @@ data_stage 1 data ${sets}
 trained=()  # what every system depends on that came out of stage 2
 if [ -z "${encoders}" ]; then
     trained=(--in "${expdir}/encoder")
-    if stage 2 encoder "${expdir}/encoder" "train an EnCodecMAE with ${mae_recipe}" --in "${mae_recipe}" --in "${datadir}" --opt "${mae_args} ${size}"; then
+    mae_in=(--in "${mae_recipe}")
+    for each in mae.sh conf; do if [ -e "$(dirname "${mae_recipe}")/${each}" ]; then mae_in+=(--in "$(dirname "${mae_recipe}")/${each}"); fi; done
+    if stage 2 encoder "${expdir}/encoder" "train an EnCodecMAE with ${mae_recipe}" "${mae_in[@]}" --in "${datadir}" --opt "${mae_args} ${size}"; then
         # shellcheck disable=SC2086  # mae_args is a list of options
         bash "${mae_recipe}" --stage codec --nj "${nj}" --ngpu "${ngpu}" ${size:+--size "${size}"} --datadir "$(realpath -m "${datadir}/${mae_data}")" \
             --dumpdir "$(realpath -m "${dumpdir}/mae1")" --expdir "$(realpath -m "${expdir}/mae1")" ${mae_args}
@@ -102,7 +104,10 @@ for reference in ${references//,/ }; do
         latent)
             if [ -z "${codec}" ]; then die "--references latent: say which --codec"; fi
             add_system "codec latent" "latent:${codec}" "${codec}" "--pooling mean_std --role baseline" ;;
-        untrained) add_system untrained "${given[0]#*=}" "${given[0]#*=}" "--untrained_seed 0 --role baseline${layer:+ --layer ${layer}}" ;;
+        untrained)
+            fresh=${given[0]#*=}  # the first experiment; others have no config to make fresh weights of
+            for each in "${given[@]}"; do if [ -f "${each#*=}/config.yaml" ]; then fresh=${each#*=} && break; fi; done
+            add_system untrained "${fresh}" "${fresh}" "--untrained_seed 0 --role baseline${layer:+ --layer ${layer}}" ;;
         *) die "--references: there are logmel, latent and untrained, not '${reference}'" ;;
     esac
 done

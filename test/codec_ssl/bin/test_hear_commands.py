@@ -7,8 +7,9 @@ import toy_waves
 
 from codec_ssl.bin import hear_embed, hear_evaluate, hear_validate, prepare_data, report
 from codec_ssl.errors import ConfigError
+from codec_ssl.report import hear
 from codec_ssl.report.paper_table import Column, Row, find_ours
-from codec_ssl.report.results import read_results
+from codec_ssl.report.results import Result, read_results, write_results
 
 QUICK = (
     "--hidden_dim",
@@ -65,9 +66,12 @@ def test_notes_are_told_apart_by_their_spectra_and_all_is_recorded(call, sounds,
 
 def test_jobs_make_what_the_evaluation_takes(call, sounds, tmp_path):
     common = ("--encoder", "logmel", "--task", "notes_pitch", "--cache", tmp_path / "cache")
+    made = []
     for job in (1, 2):
         given = ("--data_dirs", sounds / "notes", "--job", job, "--num_jobs", 2)
         call(hear_embed, *common, *given)
+        made.append(len(list((tmp_path / "cache").rglob("*.safetensors"))))
+    assert 0 < made[0] < made[1]  # each makes some, though every set is of one part
     before = {p: p.stat().st_mtime_ns for p in (tmp_path / "cache").rglob("*.safetensors")}
     assert len(before) == 3
     evaluate(call, sounds, tmp_path, "notes_pitch", "notes")
@@ -91,6 +95,22 @@ def test_the_report_has_one_table_of_systems_by_tasks(call, sounds, tmp_path):
     assert "[" in cells["log-mel mean"][2] and "**" in cells["log-mel mean"][2]
     assert float(cells["most frequent class"][0]) < 30 and cells["most frequent class"][2] == ""
     assert "How it was made" not in text and "3 runs" in text
+
+
+def test_of_several_layers_tables_show_the_one_that_is_best_on_the_valid_set(tmp_path):
+    def result(value, valid, layer):
+        told = {"system": "m", "task": "notes", "recipe": "egs2/x/hear1", "config": "c.yaml"}
+        scored = {**told, "exp": "exp/m", "layer": layer, "valid_score": valid}
+        return Result("hear_accuracy", value, "fraction", scored)
+
+    for layer, values in enumerate([(0.9, 0.1), (0.5, 0.8), (0.7, 0.3)]):
+        write_results(tmp_path / str(layer) / "results.json", [result(*values, layer)], 0.0)
+    files = [read_results(path) for path in sorted(tmp_path.rglob("results.json"))]
+    rows = hear.table([each for file in files for each in file.results])
+    assert rows[1] == ["m", "**50.0**"]
+    row = Row("m", recipe="egs2/x/hear1", config="conf/c.yaml")
+    column = Column("notes", "hear_accuracy", "percent", "higher")
+    assert find_ours(row, column, files).value == pytest.approx(50)
 
 
 def test_wrong_options_say_what_was_expected(call, sounds, tmp_path):

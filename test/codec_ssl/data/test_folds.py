@@ -45,6 +45,15 @@ def test_folds_that_are_given_are_kept(source: DataDir, tmp_path: Path):
         assert set(fold.labels("fold").values()) == {f"part{number}"}
 
 
+def test_folds_of_another_division_are_not_left_beside_new_ones(source: DataDir, tmp_path: Path):
+    divide(source, tmp_path / "folds", 5, "colour")
+    divide(source, tmp_path / "folds", 5, "colour", seed=1)
+    for again in (lambda out: divide(source, out, 3, "colour"),
+                  lambda out: divide_by(source, out, "fold")):  # fmt: skip
+        with pytest.raises(DataError, match=r"found \['fold0"):
+            again(tmp_path / "folds")
+
+
 def test_what_cannot_be_divided_is_refused(source: DataDir, tmp_path: Path):
     with pytest.raises(DataError, match="3 folds or more"):
         divide(source, tmp_path, 2, "colour")

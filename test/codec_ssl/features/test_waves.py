@@ -80,6 +80,13 @@ def test_layers_can_be_summed(made):
     )
 
 
+@pytest.mark.parametrize("asked", [{"untrained_seed": 0}, {"checkpoint": "best"}])
+def test_only_experiments_have_checkpoints_and_fresh_weights(made, asked):
+    for name in ("logmel", f"latent:{made[1]}", "hubert_base"):
+        with pytest.raises(ConfigError, match="expected an experiment directory"):
+            make_wave_encoder(name, codec=made[1], **asked)
+
+
 def test_an_encoder_that_there_is_not_is_refused():
     with pytest.raises(ConfigError, match="nosuch"):
         make_wave_encoder("nosuch")

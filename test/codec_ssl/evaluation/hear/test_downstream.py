@@ -66,6 +66,7 @@ def test_scores_are_means_over_folds_and_seeds_with_an_interval_around():
         low, high = found.intervals[metric]
         assert 0.4 < low < found.scores[metric] < high < 1
     assert (found.num_train, found.num_test, len(found.chosen)) == (34 + 36, 132, 2)
+    assert 0.4 < found.valid_score <= 1
 
 
 def test_labels_that_embeddings_tell_are_found_and_others_are_not():
@@ -95,8 +96,8 @@ def test_several_labels_a_sound_are_scored_by_average_precision():
     assert list(found.by_split["map"]) == ["test"]
 
 
-def write(path, labels):
-    wav = {utt: f"/nowhere/{utt}.wav" for utt in ("u1", "u2", "u3")}
+def write(path, labels, *others):
+    wav = {utt: f"/nowhere/{utt}.wav" for utt in (*labels, *others)}
     return DataDir.write(path, wav=wav, utt2spk={u: u for u in wav}, labels={"label": labels})
 
 
@@ -107,22 +108,32 @@ def embedded(*utt_ids):
 def test_labels_and_embeddings_meet_by_utterance(tmp_path):
     sets = {
         "train": write(tmp_path / "train", {"u1": "10", "u2": "9", "u3": "100"}),
-        "valid": write(tmp_path / "valid", {"u1": "9", "u3": "10"}),
-        "test": write(tmp_path / "test", {"u2": "11"}),
+        "valid": write(tmp_path / "valid", {"v1": "9", "v3": "10"}, "v2"),
+        "test": write(tmp_path / "test", {"w1": "11"}, "w2"),
     }
     found = {
         "train": embedded("u1", "u3"),
-        "valid": embedded("u1", "u2", "u3"),
-        "test": embedded("u2"),
+        "valid": embedded("v1", "v2", "v3"),
+        "test": embedded("w1"),
     }
     classes, made = label_sets(HearTask("toy", "label"), sets, found)
     # Numbers in their order; classes of all sets, as in HEAR.
     assert classes == ["9", "10", "11", "100"]
     assert made["train"].utt_ids == ["u1", "u3"] and made["train"].targets.tolist() == [1, 3]
-    assert made["valid"].vectors[:, 0].tolist() == [0, 2]  # u2 has no label there
+    assert made["valid"].vectors[:, 0].tolist() == [0, 2]  # v2 has no label
     assert made["test"].targets.tolist() == [2]
-    found["test"] = embedded("u3")
+    found["test"] = embedded("w2")
     with pytest.raises(DataError, match="no usable sound has a label"):
+        label_sets(HearTask("toy", "label"), sets, found)
+
+
+def test_a_sound_that_is_in_two_sets_is_refused(tmp_path):
+    sets = {
+        name: write(tmp_path / name, {utt: "a", f"{name}-1": "b"})
+        for name, utt in (("train", "u1"), ("valid", "u2"), ("test", "u1"))
+    }
+    found = {name: embedded(*data_dir.utt_ids) for name, data_dir in sets.items()}
+    with pytest.raises(DataError, match=r"test: utterance u1 is in .*train too"):
         label_sets(HearTask("toy", "label"), sets, found)
 
 
@@ -181,5 +192,9 @@ def test_sets_are_found_in_their_folder(tmp_path):
         write(tmp_path / name, labels)
     assert list(find_sets(tmp_path)) == ["train", "valid", "test"]
     for number in range(3):
-        write(tmp_path / f"fold{number:02d}", labels)
-    assert list(find_sets(tmp_path)) == ["fold00", "fold01", "fold02"]
+        write(tmp_path / "folds" / f"fold{number:02d}", labels)
+    write(tmp_path / "folds" / "train", labels)  # what they were made of
+    assert list(find_sets(tmp_path / "folds")) == ["fold00", "fold01", "fold02"]
+    write(tmp_path / "fold00", labels)
+    with pytest.raises(DataError, match="found both"):
+        find_sets(tmp_path)

@@ -108,3 +108,13 @@ def test_bad_audio_is_left_out_listed_and_limited(sounds, tmp_path):
     assert "u1" in listed and "missing" in listed and "u3" in listed
     with pytest.raises(DataError, match="2 of 5 utterances"):
         read_embeddings(embedder, sounds, tmp_path / "cache")
+
+
+def test_embeddings_that_are_no_numbers_are_refused_with_their_sound(sounds, tmp_path):
+    class Broken(toy_waves.Windows):
+        def encode(self, inputs, lens, layers):
+            found, frames = super().encode(inputs, lens, layers)
+            return {layer: x * torch.nan for layer, x in found.items()}, frames
+
+    with pytest.raises(DataError, match=r"train: u0: expected a finite embedding"):
+        read_embeddings(Embedder(Broken(), 0), sounds, tmp_path / "cache")

@@ -1,5 +1,6 @@
 """The HEAR API: the public validator passes, times are right, sounds don't depend on each other."""
 
+import itertools
 import math
 
 import numpy as np
@@ -12,7 +13,9 @@ from codec_ssl.errors import ConfigError
 from codec_ssl.evaluation import hear
 from codec_ssl.evaluation.hear.embedder import Embedder
 from codec_ssl.evaluation.hear.module import HearModel
+from codec_ssl.features.encodecmae import EncodecMAEEncoder
 from codec_ssl.features.waves import make_wave_encoder
+from codec_ssl.ssl.encodecmae import build_encodecmae
 
 
 @pytest.fixture(scope="module")
@@ -165,6 +168,29 @@ def test_chunks_have_the_frames_of_the_whole_and_are_no_longer_than_asked(
         torch.testing.assert_close(found, whole)
     # Ten frames, and a tail of up to 2048 samples that would be too short alone.
     assert encoder.longest <= 320 * 10 + 2048 + 400
+
+
+@pytest.mark.parametrize("chunk", [10, 40])
+def test_an_encodecmae_sees_whole_chunks_whatever_its_crops_were(chunk):
+    config = {
+        "input_conf": {"width": 8},
+        "encoder_conf": {"num_layers": 2, "dim": 32, "num_heads": 2, "ffn_dim": 64},
+        "target_conf": {"sizes": [4] * 8},
+        "crop_frames": 10,
+    }
+    model = build_encodecmae(config).eval()
+    source = toy_waves.Windows(width=8)
+    embedder = Embedder(EncodecMAEEncoder(model, source, config, "m"), chunk_seconds=chunk / 75)
+    wav = noise(1, 320 * 33)[0]
+    features, _ = source.encode(wav[None], torch.tensor([len(wav)]), [0])
+    whole = features[0][0]
+    # Chunks of ten, the last with the three frames that would be too short alone; or all at once.
+    ends = [10, 20, 33] if chunk == 10 else [33]
+    expected = [
+        model.extract(whole[None, begin:end], torch.tensor([end - begin]), [3])[3][0]
+        for begin, end in itertools.pairwise([0, *ends])
+    ]
+    torch.testing.assert_close(embedder.frames([wav])[0], torch.cat(expected), rtol=1e-4, atol=1e-5)
 
 
 def test_pooling_by_deviation_puts_it_behind_the_mean():

@@ -2,6 +2,7 @@
 
 import numpy as np
 import pytest
+import torch
 from sklearn.metrics import average_precision_score
 
 from codec_ssl.evaluation.bootstrap import accuracy_interval, statistic_interval
@@ -45,8 +46,11 @@ def test_map_leaves_out_classes_that_no_sound_has():
 
 def test_map_of_one_label_a_sound_is_one_against_the_others():
     logits, _ = sounds()
-    targets = np.random.default_rng(2).integers(5, size=len(logits))
-    expected = average_precision_score(np.eye(5)[targets], logits, average="macro")
+    rng = np.random.default_rng(2)
+    targets = rng.integers(5, size=len(logits))
+    logits += 3 * rng.normal(size=(len(logits), 1))  # says nothing of the sound's probabilities
+    likely = torch.from_numpy(logits).softmax(1).numpy()
+    expected = average_precision_score(np.eye(5)[targets], likely, average="macro")
     assert score("map", logits, targets, CLASSES) == pytest.approx(expected)
 
 
