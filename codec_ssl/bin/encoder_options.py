@@ -54,13 +54,14 @@ class Material:
     data_dir: DataDir | None
 
 
-def open_material(args: argparse.Namespace) -> Material:
-    """Open the encoder that was asked for, and its utterances."""
+def open_material(args: argparse.Namespace, encoder: SpeechEncoder | None = None) -> Material:
+    """Open the encoder that was asked for, unless one is given, and its utterances."""
     store = TokenStore(args.store) if args.store else None
     data_dir = DataDir(args.data_dir) if args.data_dir else None
-    encoder = make_encoder(
-        args.encoder, store, args.device, args.checkpoint, layer_weights=args.layer_weights
-    )
+    if encoder is None:
+        encoder = make_encoder(
+            args.encoder, store, args.device, args.checkpoint, layer_weights=args.layer_weights
+        )
     return Material(encoder, open_utterances(encoder, store, data_dir), data_dir)
 
 

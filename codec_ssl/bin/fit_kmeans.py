@@ -1,4 +1,8 @@
-"""Fit k-means on one layer's features, which stream by: nothing is dumped."""
+"""Fit k-means on one layer's features, which stream by: nothing is dumped.
+
+Where no ``--layer`` is named, an EnCodecMAE is clustered at the last layer of its stack, as in its
+paper; the k-means keeps the number, which ``extract_labels`` takes from it.
+"""
 
 import argparse
 from pathlib import Path
@@ -9,6 +13,8 @@ from codec_ssl.bin.encoder_options import (
     given_layer,
     open_material,
 )
+from codec_ssl.features.base import SpeechEncoder
+from codec_ssl.features.encodecmae import EncodecMAEEncoder
 from codec_ssl.tokenizers.kmeans import BACKENDS, KMeans, KMeansOptions
 from codec_ssl.tokenizers.labels import fit_tokenizer
 
@@ -16,7 +22,7 @@ from codec_ssl.tokenizers.labels import fit_tokenizer
 def get_parser() -> argparse.ArgumentParser:
     """The command line."""
     defaults = KMeansOptions()
-    parser = argparse.ArgumentParser(description=__doc__)
+    parser = argparse.ArgumentParser(description=__doc__.split("\n")[0])
     add_encoder_options(parser)
     parser.add_argument("--out", type=Path, required=True, help="folder of the k-means")
     parser.add_argument("--num_clusters", type=int, default=defaults.num_clusters)
@@ -29,6 +35,14 @@ def get_parser() -> argparse.ArgumentParser:
     parser.add_argument("--backend", choices=BACKENDS, default=defaults.backend)
     parser.add_argument("--seed", type=int, default=defaults.seed)
     return parser
+
+
+def _layer(args: argparse.Namespace, encoder: SpeechEncoder) -> int:
+    named = args.layer is not None or args.layer_weights is not None
+    if not named and isinstance(encoder, EncodecMAEEncoder):
+        # The encoder's last number is its output, with ResiDual's second stream added.
+        return encoder.num_layers - 1
+    return given_layer(args)
 
 
 def main() -> None:
@@ -44,7 +58,7 @@ def main() -> None:
         tokenizer,
         material.encoder,
         material.utterances,
-        given_layer(args),
+        _layer(args, material.encoder),
         portion=args.portion,
         max_utterances=args.max_utterances,
         seed=args.seed,

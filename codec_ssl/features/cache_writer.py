@@ -69,17 +69,10 @@ def write_cache(
         DataError: If the folder holds other features, the disk has too little room, or a feature
             isn't finite.
     """
-    if dtype not in DTYPES:
-        raise ConfigError(f"dtype of features: expected one of {DTYPES}, found {dtype!r}")
-    encoder.check_layers([layer])
     path = Path(path)
     meta = _plan(encoder, utterances, layer, dtype, shard_bytes)
     _begin(path, meta, utterances)
-    pending = [
-        shard
-        for shard in range(job - 1, len(meta.shard_ends), num_jobs)
-        if map_shard(shard_path(path, shard)) is None
-    ]
+    pending = _pending(path, meta, job, num_jobs)
     _announce(path, meta, len(pending))
     for shard in tqdm(pending, desc="feature shards", disable=None):
         first = meta.shard_ends[shard - 1] if shard else 0
@@ -91,10 +84,50 @@ def write_cache(
             np.save(file, frames)
 
 
+def plan_cache(
+    encoder: SpeechEncoder,
+    utterances: Utterances,
+    layer: int,
+    path: str | Path,
+    *,
+    dtype: str = "float16",
+    shard_bytes: int = SHARD_BYTES,
+) -> None:
+    """Say how large a cache gets, and see that the disk has room for what all jobs will write.
+
+    Each job of ``write_cache`` looks at its own shards only, when the others may already write.
+
+    Args:
+        encoder: Makes the features.
+        utterances: See ``open_utterances``.
+        layer: Layer to take.
+        path: Folder of the cache, which gets the plan but no features.
+        dtype: See ``write_cache``.
+        shard_bytes: See ``write_cache``.
+
+    Raises:
+        ConfigError: If the type or the layer doesn't exist.
+        DataError: If the folder holds other features, or the disk has too little room.
+    """
+    path = Path(path)
+    meta = _plan(encoder, utterances, layer, dtype, shard_bytes)
+    _begin(path, meta, utterances)
+    _announce(path, meta, len(_pending(path, meta, 1, 1)))
+
+
+def _pending(path: Path, meta: CacheMeta, job: int, num_jobs: int) -> list[int]:
+    """Shards of a job that are not there yet."""
+    mine = range(job - 1, len(meta.shard_ends), num_jobs)
+    return [shard for shard in mine if map_shard(shard_path(path, shard)) is None]
+
+
 def _plan(
     encoder: SpeechEncoder, utterances: Utterances, layer: int, dtype: str, shard_bytes: int
 ) -> CacheMeta:
     """Cut the utterances into consecutive shards of about equal size."""
+    if dtype not in DTYPES:
+        raise ConfigError(f"dtype of features: expected one of {DTYPES}, found {dtype!r}")
+    encoder.check_layers([layer])
     ends = np.cumsum(utterances.lengths)
     per_shard = max(1, shard_bytes // (encoder.width * np.dtype(dtype).itemsize))
     # An utterance belongs to the shard that its first frame falls into.

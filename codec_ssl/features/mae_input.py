@@ -23,6 +23,21 @@ LATENT, QUANTIZED, MEL = "latent", "quantized", "mel"
 INPUTS = (LATENT, QUANTIZED, MEL)
 
 
+def on_grid(
+    kind: str, conf: Mapping[str, Any], sample_rate: int, hop_length: int
+) -> dict[str, Any]:
+    """``input_conf`` with the grid of the targets, where the input has one and names no other.
+
+    Args:
+        kind: One of ``INPUTS``; only ``mel`` has a grid of its own.
+        conf: ``input_conf``.
+        sample_rate: Rate of the waveforms that the targets are of, Hz.
+        hop_length: Samples a frame.
+    """
+    grid = {"sample_rate": sample_rate, "hop_length": hop_length} if kind == MEL else {}
+    return {**grid, **conf}
+
+
 def make_input(
     kind: str, conf: Mapping[str, Any], codec: Codec | None, device: str | torch.device = "cpu"
 ) -> WaveEncoder:

@@ -25,7 +25,7 @@ from codec_ssl.errors import ConfigError
 from codec_ssl.features.base import WaveEncoder
 from codec_ssl.features.baselines import CodecEmbeddings
 from codec_ssl.features.cache import FeatureCache
-from codec_ssl.features.mae_input import INPUTS, MEL, QUANTIZED, make_input
+from codec_ssl.features.mae_input import INPUTS, MEL, QUANTIZED, make_input, on_grid
 from codec_ssl.features.utterances import MAX_BAD_RATE
 from codec_ssl.ssl.mae_objective import CODES, LABELS, streams_of
 from codec_ssl.tokens import contract
@@ -192,8 +192,7 @@ def _source(args: argparse.Namespace, codec: Codec | None, train: Opened) -> Wav
     """Input features of waveforms, which trained models make of what they are given."""
     if args.input == MEL:
         rate, hop = _grid(codec, train)
-        args.input_conf.setdefault("sample_rate", rate)
-        args.input_conf.setdefault("hop_length", hop)
+        args.input_conf = on_grid(args.input, args.input_conf, rate, hop)
     elif codec is None:
         return None
     return make_input(args.input, args.input_conf, codec, device_of(args))

@@ -6,7 +6,7 @@ token stores.
 Legend: U utterances, T frames of one, Q codebooks, D width.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Container, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Protocol
@@ -21,7 +21,7 @@ from codec_ssl.tokens.store import TokenStore
 
 MAX_GAP = 1
 # The recipe's stage that makes a stream.
-_STAGES = {"codes": "tokens", "features": "features", "labels": "labels"}
+_STAGES = {"audio": "data", "codes": "tokens", "features": "features", "labels": "labels"}
 
 
 class Stream(Protocol):
@@ -88,7 +88,7 @@ class AudioStream:
         return {utt: -(-samples // self.hop_length) for utt, samples in self.num_samples.items()}
 
     def crop(self, utt_id: str, start: int, length: int) -> np.ndarray:
-        """Samples ``(length * hop,)`` float32, with silence behind the end of the recording.
+        """Samples ``(length * hop,)`` float32, with silence behind the end of the utterance.
 
         Raises:
             BadAudio: The file cannot be read.
@@ -96,7 +96,10 @@ class AudioStream:
         whole = self.data_dir.source(utt_id)
         frame = self.hop_length / self.sample_rate
         begin = (whole.start or 0.0) + start * frame
-        source = AudioSource(utt_id, whole.path, begin, begin + length * frame)
+        end = begin + length * frame
+        if whole.end is not None:  # what follows a segment in its file is another utterance's
+            end = min(end, whole.end)
+        source = AudioSource(utt_id, whole.path, begin, end)
         samples, _ = read_audio(source, self.sample_rate)
         wav = np.zeros(length * self.hop_length, dtype=np.float32)
         kept = samples[: len(wav)]
@@ -144,16 +147,14 @@ def put_side_by_side(
     frames = every if wanted is None else {utt: every[utt] for utt in wanted}
     lengths = np.fromiter(frames.values(), np.int64, len(frames))
     for name, stream in streams.items():
-        if name == leader or isinstance(stream, AudioStream):
+        if name == leader:
+            continue
+        if isinstance(stream, AudioStream):
+            # Headers of a whole corpus are not opened for lengths that the leader tells.
+            _check_all_there(name, stream, set(stream.data_dir.utt_ids), frames, streams[leader])
             continue
         others = stream.lengths()
-        missing = [utt for utt in frames if utt not in others]
-        if missing:
-            raise DataError(
-                f"{stream.path}: expected {name} of every utterance of {streams[leader].path},"
-                f" found none of {missing[0]} and {len(missing) - 1} more",
-                stage=_STAGES.get(name),
-            )
+        _check_all_there(name, stream, others, frames, streams[leader])
         found = np.fromiter((others[utt] for utt in frames), np.int64, len(frames))
         far = np.flatnonzero(np.abs(found - lengths) > MAX_GAP)
         if len(far):
@@ -165,3 +166,19 @@ def put_side_by_side(
             )
         lengths = np.minimum(lengths, found)
     return SideBySide(streams, list(frames), lengths)
+
+
+def _check_all_there(
+    name: str,
+    stream: Stream,
+    found: Container[str],
+    wanted: Iterable[str],
+    leader: Stream,
+) -> None:
+    missing = [utt for utt in wanted if utt not in found]
+    if missing:
+        raise DataError(
+            f"{stream.path}: expected {name} of every utterance of {leader.path},"
+            f" found none of {missing[0]} and {len(missing) - 1} more",
+            stage=_STAGES.get(name),
+        )

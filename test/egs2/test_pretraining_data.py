@@ -2,6 +2,7 @@
 
 import os
 import subprocess
+from itertools import pairwise
 from pathlib import Path
 
 import numpy as np
@@ -48,11 +49,28 @@ def test_the_mixture_has_all_corpora_and_holds_out_whole_recordings(corpora, tmp
     train, valid = (DataDir(tmp_path / "a b" / split) for split in ("train", "valid"))
     recordings = [{source.segments[u][0] for u in source.utt_ids} for source in (train, valid)]
     assert not recordings[0] & recordings[1] and sum(map(len, recordings)) == 13
-    assert 3 <= len(recordings[1]) <= 4
+    assert len(recordings[1]) == 3
     pieces = [u for source in (train, valid) for u in source.utt_ids if "-b-c" in u]
     assert len(pieces) == 9
     assert any(u.startswith("fma") for u in train.utt_ids)
     assert any(u.startswith("Yclip") for u in train.utt_ids)
+
+
+def test_as_many_recordings_are_held_out_as_wanted_spread_over_all(tmp_path):
+    """Of 13, five are more than every third and fewer than every second; half is the most."""
+    clips = tmp_path / "fma_large" / "000"
+    clips.mkdir(parents=True)
+    for number in range(13):
+        (clips / f"{number:06d}.mp3").touch()  # nothing opens them
+    for wanted, found in ((5, 5), (200, 6)):
+        out = tmp_path / f"{wanted}"
+        options = ("--size", "fma", "--num_valid", f"{wanted}")
+        done = make_data({"FMA": str(clips.parent)}, out, *options)
+        assert done.returncode == 0, done.stderr
+        every = [line.split()[0] for line in (out / "all" / "wav.scp").read_text().splitlines()]
+        held = (out / "all" / "valid_recordings.list").read_text().split()
+        places = [every.index(recording) for recording in held]
+        assert len(held) == found and {b - a for a, b in pairwise(places)} <= {2, 3}
 
 
 def test_one_corpus_alone_needs_no_other(corpora, tmp_path):

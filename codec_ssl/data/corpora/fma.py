@@ -79,6 +79,7 @@ def _read_tracks(path: Path) -> dict[int, dict[str, str]]:
     Raises:
         DataError: A column is missing, or a line is no track.
     """
+    rows = None
     try:
         with open(path, encoding="utf-8", newline="") as file:
             rows = csv.reader(file)
@@ -90,7 +91,10 @@ def _read_tracks(path: Path) -> dict[int, dict[str, str]]:
                 for row in rows
                 if row
             }
-    except (OSError, StopIteration, ValueError, IndexError) as error:
+    except (OSError, StopIteration, ValueError, IndexError, csv.Error) as error:
+        place = "" if rows is None else f" line {rows.line_num}:"
         raise DataError(
-            f"{path}: expected FMA's table of tracks, with {list(_COLUMNS.values())}: {error}"
+            f"{path}:{place} expected FMA's table of tracks, with {list(_COLUMNS.values())}:"
+            f" found {error or 'its end'}",
+            stage="data",
         ) from error

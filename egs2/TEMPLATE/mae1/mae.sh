@@ -40,7 +40,7 @@ selftrain_args=      # more options for self-training
 selftrain=true       # false: only the first training
 # Labels
 teacher=             # experiment whose encoder is clustered, as large models are taught by a self-trained base model (default: the first training)
-kmeans_layer=10      # its last layer, 1-based: ResiDual's normalised stream
+kmeans_layer=        # its layer, 1-based (default: the last one of its stack; the number after it is the encoder's output, see README.md)
 kmeans_clusters=1024 # clusters
 kmeans_frames=10000  # frames that they are fitted on, at random
 kmeans_utterances=10000  # recordings that these frames are from, at random
@@ -54,6 +54,10 @@ conf() {  # the variant's config where there is one
     if [ -n "${size}" ] && [ -f "conf/${size}/$1" ]; then echo "conf/${size}/$1"; else echo "conf/$1"; fi
 }
 entry() { awk -v key="$2:" -v default="$3" '$1 == key { value = $2; exit } END { print value == "" ? default : value }' "$1"; }
+section() { awk -v key="$2:" '/^[^ #]/ { on = $1 == key } on { sub(/[ ]*#.*/, ""); print }' "$1"; }
+experiment_of() { basename "$(realpath -ms "$1")"; }
+# suffix NAME: of folders in dumpdir, which may serve several experiments; those of the default one, exp, have none
+suffix() { if [ "$1" != exp ]; then echo "_$1"; fi; }
 one_of() { local name=$1 value=$2; shift 2; [[ " $* " = *" ${value} "* ]] || die "--${name} is one of $*, not '${value}'"; }
 one_of codes "${codes}" store live
 one_of features "${features}" live cache
@@ -62,6 +66,24 @@ train_config=${train_config:-$(conf train_v2.yaml)}
 selftrain_config=${selftrain_config:-$(dirname "${train_config}")/$(basename "${train_config}" | sed 's/^train_/selftrain_/')}
 input=$(entry "${train_config}" input latent)
 one_of "train_config ${train_config}: input" "${input}" latent quantized mel
+if [ "${selftrain}" = true ]; then  # what would stop self-training is found before days of pre-training
+    [ -f "${selftrain_config}" ] || die "--selftrain_config ${selftrain_config}: there is no such file; --selftrain false does without"
+    found=$(entry "${selftrain_config}" input latent)
+    [ "${found}" = "${input}" ] || die "${selftrain_config}: expected input: ${input} as in ${train_config}, found ${found}"
+    layer_of=(--config "${train_config}")
+    if [ -n "${teacher}" ] && [ "${teacher}" != "${expdir}/pretrain" ]; then
+        [ -d "${teacher}" ] || die "--teacher ${teacher}: expected the folder of an experiment, found none"
+        layer_of=(--exp "${teacher}")
+    fi
+    # shellcheck disable=SC2086  # train_args is a list of options
+    if [ -n "${kmeans_layer}" ]; then python -m codec_ssl.bin.check_layer --layer "${kmeans_layer}" "${layer_of[@]}" ${train_args}; fi
+fi
+input_conf=$(section "${train_config}" input_conf)
+if [ "${features}" = cache ]; then
+    [[ " ${train_args} ${selftrain_args} " != *" --input"* ]] || die "--features cache: input and input_conf are those of the configs; leave them out of --train_args and --selftrain_args"
+    [ "${selftrain}" = false ] || [ "$(section "${selftrain_config}" input_conf)" = "${input_conf}" ] \
+        || die "--features cache: expected the input_conf of ${train_config} in ${selftrain_config} too, word for word"
+fi
 sets=$(unique_words "${train_set} ${valid_set}")
 recipe=${PWD#"${root}/"}
 device=$([ "${ngpu}" -gt 0 ] && echo cuda || echo cpu)
@@ -112,7 +134,8 @@ data_stage 1 data ${sets}
 if [ -z "${codec}" ]; then
     codec=${expdir}/codec
     codec_config=$(conf train_codec.yaml)
-    rate=$(entry "${codec_config}" sampling_rate 24000)
+    rate=$(entry "${codec_config}" sampling_rate "")
+    [[ ${rate} =~ ^[0-9]+$ ]] || die "${codec_config}: expected sampling_rate: with a number of Hz in codec_conf, found '${rate}'"
     if stage 2 codec "${codec}" "train the codec" --in "${datadir}" --in "${codec_config}" --opt "${codec_args}"; then
         # shellcheck disable=SC2086  # codec_args is a list of options
         run_training "${codec}" codec_ssl.bin.codec_train --config "${codec_config}" \
@@ -122,23 +145,21 @@ if [ -z "${codec}" ]; then
             --use_preprocessor false ${codec_args}
         stage_done
     fi
-    name=codec codec_in=(--in "${codec}")
+    codec_in=(--in "${codec}")
 else
-    rate=24000
-    for file in "${codec}" "${codec}/config.yaml" "${root}/conf/codecs/${codec}.yaml"; do
-        if [[ ${file} = *.yaml ]] && [ -f "${file}" ]; then rate=$(entry "${file}" sampling_rate "$(entry "${file}" sample_rate 24000)"); fi
-    done
-    name=$(basename "${codec%.*}") codec_in=(--opt "${codec}")
+    codec_in=(--opt "${codec}")
     if [ -e "${codec}" ]; then codec_in=(--in "${codec}"); fi
 fi
-code_dir=${dumpdir}/codes_${name}
-feature_dir=${dumpdir}/features_${input}_${name}
-if [ "${name}" = codec ]; then code_dir=${dumpdir}/codes feature_dir=${dumpdir}/features_${input}; fi
+name=$(codec_name_of "${codec}")
+if [ "${name}" = codec ]; then name=$(experiment_of "${codec}/.."); fi  # trained by a recipe: its experiment tells it from others
+code_dir=${dumpdir}/codes$(suffix "${name}")
+feature_dir=${dumpdir}/features_${input}$(suffix "${name}")
+label_dir=${dumpdir}/labels$(suffix "$(experiment_of "${expdir}")")  # of this experiment's k-means; codes serve all
 
 for set in ${sets}; do
-    if stage 3 stats "${expdir}/stats/${set}" "hours, lengths and unusable files of ${set}" --in "${datadir}" --opt "${rate} ${max_bad_rate}"; then
+    if stage 3 stats "${expdir}/stats/${set}" "hours, lengths and unusable files of ${set}" --in "${datadir}" "${codec_in[@]}" --opt "${max_bad_rate}"; then
         ${cpu_cmd} "${expdir}/stats/${set}/stats.log" -- python -m codec_ssl.bin.audio_stats --data_dir "${datadir}/${set}" \
-            --sample_rate "${rate}" --max_bad_rate "${max_bad_rate}" --recipe "${recipe}" --out "${expdir}/stats/${set}"
+            --codec "${codec}" --max_bad_rate "${max_bad_rate}" --recipe "${recipe}" --out "${expdir}/stats/${set}"
         stage_done
     fi
 done
@@ -156,12 +177,14 @@ of_codes=()
 if [ "${codes}" = store ]; then of_codes=(--in "${code_dir}/${train_set}" --in "${code_dir}/${valid_set}"); fi
 
 for set in ${sets}; do
-    encoder=${input}$([ "${input}" = mel ] || echo ":${codec}")
-    if [ "${features}" = cache ] && stage 5 features "${feature_dir}/${set}" "input features of ${set}" --in "${datadir}" "${codec_in[@]}" "${of_codes[@]}"; then
+    if [ "${features}" = cache ] && stage 5 features "${feature_dir}/${set}" "input features of ${set}" --in "${datadir}" "${codec_in[@]}" \
+        "${of_codes[@]}" --opt "${input_conf}"; then
         store=$(stores "${set}")
+        write=(python -m codec_ssl.bin.cache_features --train_config "${train_config}" --codec "${codec}" --data_dir "${datadir}/${set}"
+            ${store:+--store "${store}"} --out "${feature_dir}/${set}")
+        "${write[@]}" --plan_only true  # says how large it gets, and stops here where the disk has no room for it
         ${gpu_cmd} --gpu "${job_gpu}" --num_threads 1 "JOB=1:${nj}" "${feature_dir}/logs/${set}.JOB.log" -- \
-            python -m codec_ssl.bin.cache_features --encoder "${encoder}" --layer 0 --data_dir "${datadir}/${set}" ${store:+--store "${store}"} \
-            --out "${feature_dir}/${set}" --num_jobs "${nj}" --job JOB --device "${device}"
+            "${write[@]}" --num_jobs "${nj}" --job JOB --device "${device}"
         stage_done
     fi
 done
@@ -170,34 +193,33 @@ train 6 pretrain "${expdir}/pretrain" "${train_config}" "" "${train_args}" "pred
 models=(--in "${expdir}/pretrain")
 
 if [ "${selftrain}" = true ]; then
-    [ -f "${selftrain_config}" ] || die "--selftrain_config ${selftrain_config}: there is no such file; --selftrain false does without"
     teacher=${teacher:-${expdir}/pretrain}
     kmeans=${expdir}/kmeans
     store=$(stores "${train_set}")
-    if stage 7 labels "${kmeans}" "k-means ${kmeans_clusters} on layer ${kmeans_layer} of ${teacher}" --in "${teacher}" --in "${datadir}" \
+    if stage 7 labels "${kmeans}" "k-means ${kmeans_clusters} on layer ${kmeans_layer:-L} of ${teacher}" --in "${teacher}" --in "${datadir}" \
         "${of_codes[@]}" --opt "${kmeans_clusters} ${kmeans_layer} ${kmeans_frames} ${kmeans_utterances}"; then
         ${gpu_cmd} --gpu "${job_gpu}" --num_threads "${OMP_NUM_THREADS}" "${kmeans}/fit.log" -- \
-            python -m codec_ssl.bin.fit_kmeans --exp "${teacher}" --layer "${kmeans_layer}" --data_dir "${datadir}/${train_set}" \
+            python -m codec_ssl.bin.fit_kmeans --exp "${teacher}" ${kmeans_layer:+--layer "${kmeans_layer}"} --data_dir "${datadir}/${train_set}" \
             ${store:+--store "${store}"} --out "${kmeans}" --num_clusters "${kmeans_clusters}" --max_frames "${kmeans_frames}" \
             --max_utterances "${kmeans_utterances}" --device "${device}"
         stage_done
     fi
     for set in ${sets}; do
         store=$(stores "${set}")
-        if stage 7 labels "${dumpdir}/labels/${set}" "labels of ${set}" --in "${kmeans}" --in "${teacher}" --in "${datadir}" "${of_codes[@]}"; then
-            run_jobs "${dumpdir}/labels/logs/${set}" python -m codec_ssl.bin.extract_labels --kmeans "${kmeans}" --exp "${teacher}" \
-                --layer "${kmeans_layer}" --data_dir "${datadir}/${set}" ${store:+--store "${store}"} --out "${dumpdir}/labels/${set}" --device "${device}"
+        if stage 7 labels "${label_dir}/${set}" "labels of ${set}" --in "${kmeans}" --in "${teacher}" --in "${datadir}" "${of_codes[@]}"; then
+            run_jobs "${label_dir}/logs/${set}" python -m codec_ssl.bin.extract_labels --kmeans "${kmeans}" --exp "${teacher}" \
+                --data_dir "${datadir}/${set}" ${store:+--store "${store}"} --out "${label_dir}/${set}" --device "${device}"
             stage_done
         fi
     done
-    train 8 selftrain "${expdir}/selftrain" "${selftrain_config}" "${dumpdir}/labels" "${train_args} ${selftrain_args}" "predict the labels" \
+    train 8 selftrain "${expdir}/selftrain" "${selftrain_config}" "${label_dir}" "${train_args} ${selftrain_args}" "predict the labels" \
         --in "${expdir}/pretrain"
-    models+=(--in "${expdir}/selftrain" --in "${dumpdir}/labels/${train_set}")
+    models+=(--in "${expdir}/selftrain" --in "${label_dir}/${train_set}")
 fi
 
 used=""
 if [ "${codes}" = store ]; then used=codes=${code_dir}/${train_set}; fi
-if [ "${selftrain}" = true ]; then used=${used:+${used},}labels=${dumpdir}/labels/${train_set}; fi
+if [ "${selftrain}" = true ]; then used=${used:+${used},}labels=${label_dir}/${train_set}; fi
 if stage 9 report "${expdir}/report" "REPORT.md and plots" "${models[@]}" "${of_codes[@]}" --in "${expdir}/stats/${train_set}"; then
     python -m codec_ssl.bin.report --expdir "${expdir}" --stores "${used}" --title "EnCodecMAE: ${recipe}" --out "${expdir}/report"
     stage_done

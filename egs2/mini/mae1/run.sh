@@ -3,11 +3,12 @@
 #   bash run.sh                             the embedded corpus (synthetic speech, made on the spot)
 #   bash run.sh --size ci                   its smallest variant
 #   bash run.sh --audio_dir DIR [--manifest TSV]   your own recordings: speech, music, any sounds
-#   bash run.sh --train_config conf/train_v1.yaml   the paper's first version; train_v2_mel: mel in; train_v2_quantized: stored codes in, without audio
+#   bash run.sh --expdir exp_v1 --codec exp/codec --train_config conf/train_v1.yaml   the paper's first version, with the codes of the run above;
+#                                           train_v2_mel: mel in; train_v2_quantized: stored codes in, without audio
 # Any option of mae.sh may follow; --help lists them.
 set -euo pipefail
 cd "$(dirname "$0")"
 
-layers=4 clusters=256
-case " $* " in *" --size ci "* | *" --size=ci "*) layers=2 clusters=32 ;; esac
-bash ./mae.sh --size small --kmeans_layer "${layers}" --kmeans_clusters "${clusters}" --kmeans_frames 50000 "$@"
+clusters=256
+case " $* " in *" --size ci "* | *" --size=ci "*) clusters=32 ;; esac
+bash ./mae.sh --size small --kmeans_clusters "${clusters}" --kmeans_frames 50000 "$@"

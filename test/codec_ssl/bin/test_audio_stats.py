@@ -3,6 +3,7 @@
 import numpy as np
 import pytest
 import soundfile
+import toy_mae
 
 from codec_ssl.bin import audio_stats
 from codec_ssl.data.bad_audio import BadAudioLog
@@ -49,6 +50,17 @@ def test_the_command_writes_shapes_of_what_can_be_used_and_a_table(
     assert "lower rate" not in caplog.text
     call(audio_stats, *options, "--max_bad_rate", 0.4, "--sample_rate", 24000)
     assert "4 utterances have a lower rate than the codec's 24000 Hz (4 of 16000" in caplog.text
+
+
+def test_a_codec_is_asked_for_its_rate(data_dir, tmp_path, call, capsys):
+    toy_mae.make_codec(tmp_path / "codec.v2")
+    common = ("--data_dir", data_dir.path, "--out", tmp_path / "out", "--max_bad_rate", 0.4)
+    call(audio_stats, *common, "--codec", tmp_path / "codec.v2")
+    assert read_table(tmp_path / "out" / "num_samples")["c"] == "24000"
+    for wrong in ((), ("--codec", "dac_16k", "--sample_rate", 16000)):
+        with pytest.raises(SystemExit):
+            call(audio_stats, *common, *wrong)
+    assert "one of the arguments --sample_rate --codec is required" in capsys.readouterr().err
 
 
 def test_too_many_bad_files_stop_before_the_training(data_dir, tmp_path, call):

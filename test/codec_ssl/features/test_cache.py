@@ -15,8 +15,8 @@ from codec_ssl.errors import ConfigError, DataError
 from codec_ssl.features import cache_writer
 from codec_ssl.features.base import origin_of
 from codec_ssl.features.baselines import CodecEmbeddings
-from codec_ssl.features.cache import FeatureCache, shard_path
-from codec_ssl.features.cache_writer import write_cache
+from codec_ssl.features.cache import FeatureCache, read_meta, shard_path
+from codec_ssl.features.cache_writer import plan_cache, write_cache
 from codec_ssl.tokens.store import TokenStore
 
 SHARD = 4000
@@ -96,6 +96,27 @@ def test_too_little_room_is_seen_before_anything_is_made(tmp_path, monkeypatch, 
         write_cache(encoder, store, 0, tmp_path)
 
 
+def test_a_plan_counts_what_all_jobs_have_to_write_and_writes_no_feature(
+    tmp_path, monkeypatch, store, encoder, caplog
+):
+    caplog.set_level(logging.INFO)
+    plan_cache(encoder, store, 0, tmp_path, shard_bytes=SHARD)
+    total = len(read_meta(tmp_path).shard_ends)
+    assert total > 3 and f"{total} of {total} shards to write" in caplog.text
+    assert not list(tmp_path.glob("shard-*"))
+    size = read_meta(tmp_path).num_bytes
+    usage = shutil.disk_usage(tmp_path)._replace(free=size // 2)
+    monkeypatch.setattr(cache_writer.shutil, "disk_usage", lambda _: usage)
+    with pytest.raises(DataError, match="of free disk"):
+        plan_cache(encoder, store, 0, tmp_path, shard_bytes=SHARD)
+    # Each of three jobs alone has room for its own shards, and would not see it.
+    write_cache(encoder, store, 0, tmp_path, shard_bytes=SHARD, job=1, num_jobs=3)
+    write_cache(encoder, store, 0, tmp_path, shard_bytes=SHARD, job=2, num_jobs=3)
+    plan_cache(encoder, store, 0, tmp_path, shard_bytes=SHARD)
+    with pytest.raises(ConfigError, match="dtype of features"):
+        plan_cache(encoder, store, 0, tmp_path, dtype="int8")
+
+
 def test_other_features_are_not_mixed_in(tmp_path, store, encoder):
     write_cache(encoder, store, 0, tmp_path)
     with pytest.raises(DataError, match=r"holds other features \(dtype differ\)"):
@@ -127,3 +148,28 @@ def test_the_command_line_writes_a_cache(tmp_path, monkeypatch, store):
     monkeypatch.setattr(sys, "argv", ["command", *options, "--out", str(tmp_path / "out")])
     cache_features.main()
     assert FeatureCache(tmp_path / "out").meta.dtype == "float16"
+
+
+def test_the_command_line_only_plans_if_asked_and_takes_an_encoder_or_a_training(
+    tmp_path, call, store
+):
+    common = ("--store", store.path, "--out", tmp_path / "out")
+    call(cache_features, *common, "--exp", "codec", "--layer", 0, "--plan_only", "true")
+    assert {path.name for path in (tmp_path / "out").iterdir()} == {
+        "meta.json",
+        "index.safetensors",
+    }
+    config = tmp_path / "train.yaml"
+    config.write_text("- input\n")
+    wrong = {
+        "either --encoder or --train_config": (),
+        "either --encoder or --train_config, found both": ("--exp", "mel", "--train_config", "x"),
+        "--codec go together": ("--train_config", "x"),
+        "go together": ("--exp", "codec", "--codec", "x"),
+        "have no layers": ("--train_config", "x", "--codec", "x", "--layer", 1),
+        "expected a training's config": ("--train_config", config, "--codec", "x"),
+        "expected --layer": ("--exp", "codec"),
+    }
+    for message, options in wrong.items():
+        with pytest.raises(ConfigError, match=message):
+            call(cache_features, *common, *options)

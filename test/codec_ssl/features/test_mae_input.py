@@ -43,6 +43,42 @@ def test_mel_frames_are_kaldis_where_both_windows_lie_alike():
     torch.testing.assert_close(ours[inside], ((theirs + 6.12) / 4.82)[inside], atol=1e-4, rtol=0)
 
 
+def kaldis(mel, wav):
+    """A waveform with the silence that fills its last frame, by the library: ``(T, M)``."""
+    frames = mel.frames_of(len(wav))
+    silence = max(frames * mel.hop, 638) - len(wav)
+    found = kaldi.fbank(
+        torch.nn.functional.pad(wav, (0, silence))[None],
+        sample_frequency=mel.sample_rate,
+        # Kaldi cuts the fraction of a sample off: the half keeps rounding from losing a whole.
+        frame_shift=1000.0 * (mel.hop + 0.5) / mel.sample_rate,
+        frame_length=mel.window_ms,
+        num_mel_bins=mel.width,
+        window_type="hanning",
+        htk_compat=True,
+        use_energy=False,
+        snip_edges=False,
+    )
+    return (found[:frames] - mel.mean) / mel.deviation
+
+
+@pytest.mark.parametrize(
+    "conf",
+    [{}, {"hop_length": 318, "num_mels": 80}, {"sample_rate": 16000, "window_ms": 25.0}],
+    ids=["24k", "318", "16k"],
+)
+def test_mel_of_a_padded_batch_is_kaldis_of_each_recording_alone(conf):
+    mel = KaldiMel(**conf)
+    lengths = [24123, 9600, 9601, 700, 321, 320, 1]
+    # What lies behind a recording's end must not matter.
+    wavs = torch.stack([noise(max(lengths), seed) for seed in range(len(lengths))])
+    found, frames = mel.encode(wavs, torch.tensor(lengths), [0])
+    assert found[0].shape == (len(lengths), max(frames), mel.width)
+    for row, wav, length, count in zip(found[0], wavs, lengths, frames.tolist(), strict=True):
+        wanted = kaldis(mel, wav[:length])
+        torch.testing.assert_close(row[:count], wanted, atol=1e-4, rtol=0)
+
+
 @pytest.mark.parametrize("samples", [1, 320, 321, 9600, 24123])
 def test_mel_has_a_frame_for_each_of_the_codec(codec, samples):
     mel = KaldiMel()

@@ -248,6 +248,21 @@ def test_every_parameter_gets_a_gradient():
         assert not [name for name, p in model.named_parameters() if p.grad is None]
 
 
+def test_mixed_precision_gives_the_loss_and_finite_gradients():
+    config = {"sizes": SIZES, "num_classes": 9}
+    model, given = small(target="both", target_conf=config), batch(classes=9)
+    with torch.no_grad():
+        wanted = model.eval()(**given)[0]
+    with torch.autocast("cpu", dtype=torch.bfloat16):
+        found = model(**given)[0]
+        loss = model.train()(**given)[0]
+    assert found.dtype == torch.float32
+    torch.testing.assert_close(found, wanted, rtol=2e-2, atol=0)
+    loss.backward()
+    assert loss.isfinite() and all(p.grad.isfinite().all() for p in model.parameters())
+    assert all(p.grad.abs().max() > 0 for p in model.objective.heads.parameters())
+
+
 def test_wrong_options_are_named():
     with pytest.raises(ConfigError, match="input_conf: expected width"):
         small(input_conf={})

@@ -9,11 +9,13 @@ import toy_mae
 from processes import kill_in_training
 from ranks import read_ranks, two_ranks
 
+from codec_ssl.bin import cache_features, check_layer, extract_labels, fit_kmeans
 from codec_ssl.errors import CheckpointError, ConfigError, TokenError
 from codec_ssl.features.cache_writer import write_cache
 from codec_ssl.features.codec_latents import CodecLatents
 from codec_ssl.features.factory import make_encoder, open_utterances
 from codec_ssl.features.ours import load_encoder
+from codec_ssl.nn.masking import GapMasking
 from codec_ssl.tokens.store import TokenStore
 from codec_ssl.train.checkpoint import load_weights
 
@@ -92,12 +94,32 @@ def test_killed_and_resumed_equals_uninterrupted(tmp_path, task, command, forked
     same_run(tmp_path / "whole", tmp_path / "cut")
 
 
-def test_two_processes_hold_the_same_model_and_loss(tmp_path, task, command, in_parallel):
-    assert in_parallel(*two_ranks(task, command(tmp_path / "exp"), tmp_path)) == [0, 0]
+def test_two_processes_hold_one_model_which_is_that_of_one_process(
+    tmp_path, task, command, forked, in_parallel, monkeypatch
+):
+    """With a mask that doesn't depend on who draws it, and crops of equal lengths."""
+
+    def every_other(_, lengths, generator=None):
+        return torch.arange(int(lengths.sum())) % 2 == 1
+
+    monkeypatch.setattr(GapMasking, "__call__", every_other)
+    # A large eps: without it, Adam takes the sign of gradients that are rounding errors.
+    equal = ("--crop_frames", "12", "--optim_conf", "eps=0.01")
+    assert forked(run, task, command(tmp_path / "one", *equal)) == 0
+    assert in_parallel(*two_ranks(task, command(tmp_path / "exp", *equal), tmp_path)) == [0, 0]
     first, second = read_ranks(tmp_path)
     assert len(first["losses"]) == 2 and first["losses"] == second["losses"]
     torch.testing.assert_close(first["model"], second["model"], rtol=0, atol=0)
-    torch.testing.assert_close(first["model"], load_weights(tmp_path / "exp")[1], rtol=0, atol=0)
+    model = load_weights(tmp_path / "exp")[1]
+    torch.testing.assert_close(first["model"], model, rtol=0, atol=0)
+    alone = [train for train, _ in losses(tmp_path / "one")]
+    assert first["losses"] == pytest.approx(alone, rel=1e-5)
+    joined = load_weights(tmp_path / "one")[1]
+    torch.testing.assert_close(model, joined, rtol=1e-4, atol=1e-5)
+    moved = forked(run, task, command(tmp_path / "still", *equal, "--optim_conf", "lr=0.0"))
+    start = load_weights(tmp_path / "still")[1]
+    name = "encodecmae.bridge.weight"
+    assert moved == 0 and (start[name] - joined[name]).abs().max() > 1e-3
 
 
 def test_codes_of_a_store_and_codes_made_on_the_way_train_alike(tmp_path, task, command):
@@ -128,6 +150,45 @@ def test_mel_needs_no_codec_where_codes_are_stored(tmp_path, task, command):
     encoder = load_encoder(tmp_path)
     found, frames = encoder.encode(torch.randn(1, 6400), torch.tensor([6400]), [3])
     assert found[3].shape == (1, 20, 16) and frames.tolist() == [20]
+
+
+def test_mel_is_cached_as_the_config_and_the_codec_say(tmp_path, task, command, root, call):
+    config = tmp_path / "train.yaml"
+    config.write_text("input: mel\ninput_conf: {num_mels: 40, mean: -5.0}\n")
+    for split in toy_mae.LENGTHS:
+        material = ("--data_dir", root / "data" / split, "--store", root / "codes" / split)
+        wanted = ("--train_config", config, "--codec", root / "codec")
+        call(cache_features, *wanted, *material, "--out", tmp_path / "features" / split)
+    cmd = command(tmp_path / "exp", "--max_epoch", "1", data="features codes", kind="mel")
+    cmd = [part.replace(f"{root}/features/", f"{tmp_path}/features/") for part in cmd]
+    with pytest.raises(ConfigError, match="expected features of the input mel"):
+        run(task, cmd)
+    run(task, [*cmd, "--config", str(config)])
+    conf = load_weights(tmp_path / "exp")[0]["input_conf"]
+    grid = {"sample_rate": 24000, "hop_length": 320}
+    assert conf == {**grid, "num_mels": 40, "mean": -5.0, "width": 40}
+
+
+def test_k_means_takes_the_last_layer_of_the_stack_and_labels_take_that_of_k_means(
+    tmp_path, task, command, root, call
+):
+    run(task, command(tmp_path / "exp", "--max_epoch", "1"))
+    material = ("--exp", tmp_path / "exp", "--data_dir", root / "data" / "valid")
+    call(fit_kmeans, *material, "--out", tmp_path / "kmeans", "--num_clusters", 4)
+    labels = ("--kmeans", tmp_path / "kmeans", "--out", tmp_path / "labels", "--finalize", "true")
+    call(extract_labels, *material, *labels)
+    assert TokenStore(tmp_path / "labels").meta.maker["layer"] == 2
+    call(check_layer, "--layer", 3, "--exp", tmp_path / "exp")
+    with pytest.raises(ConfigError, match=r"exp: expected a layer of 1 to 3, found 4.*labels"):
+        call(check_layer, "--layer", 4, "--exp", tmp_path / "exp")
+    config = tmp_path / "train.yaml"
+    config.write_text("encoder_conf: {num_layers: 5}\n")
+    call(check_layer, "--layer", 6, "--config", config, "--max_epoch", 2)
+    for last, options in ((6, ()), (3, ("--encoder_conf", "num_layers=2"))):
+        with pytest.raises(
+            ConfigError, match=rf"train.yaml: expected a layer of 1 to {last}, found"
+        ):
+            call(check_layer, "--layer", 7, "--config", config, *options)
 
 
 @pytest.mark.parametrize("target", ["both", "labels"], ids=["v1", "v2"])

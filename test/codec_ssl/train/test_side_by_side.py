@@ -120,11 +120,44 @@ def test_the_end_of_a_recording_is_followed_by_silence(root):
     assert len(wav) == 10 * toy_mae.HOP and (wav[-toy_mae.HOP // 2 :] == 0).all()
 
 
-def test_streams_that_do_not_belong_together_are_refused_with_the_stage(root):
+def test_a_segment_is_followed_by_silence_not_by_its_neighbour(root, tmp_path):
+    """Two segments of one file, the first of 30 frames and a half."""
+    source = DataDir(root / "data" / "train").source("train03")
+    border = 30.5 * toy_mae.HOP / toy_mae.RATE
+    data_dir = DataDir.write(
+        tmp_path / "data",
+        wav={"whole": source.path},
+        utt2spk={"a": "a", "b": "b"},
+        segments={"a": ("whole", 0.0, border), "b": ("whole", border, 2 * border)},
+    )
+    stream = AudioStream(data_dir, toy_mae.RATE, toy_mae.HOP, {})
+    whole, _ = soundfile.read(source.path, dtype="float32")
+    half = toy_mae.HOP // 2
+    wav = stream.crop("a", 20, 15)
+    kept = 10 * toy_mae.HOP + half
+    np.testing.assert_array_equal(wav[:kept], whole[20 * toy_mae.HOP :][:kept])
+    assert (wav[kept:] == 0).all() and len(wav) == 15 * toy_mae.HOP
+    second = stream.crop("b", 0, 40)
+    np.testing.assert_array_equal(second[:kept], whole[30 * toy_mae.HOP + half :][:kept])
+    assert (second[30 * toy_mae.HOP + half :] == 0).all()
+
+
+def test_streams_that_do_not_belong_together_are_refused_with_the_stage(root, tmp_path):
     with pytest.raises(DataError, match=r"far: expected 40 frames of train00.*found 37.*labels"):
         put_side_by_side({"codes": stored(root, "codes"), "labels": stored(root, "far")}, "codes")
     with pytest.raises(DataError, match=r"few: expected labels of every utterance.*train00"):
         put_side_by_side({"codes": stored(root, "codes"), "labels": stored(root, "few")}, "codes")
+    data_dir = DataDir(root / "data" / "train")
+    others = data_dir.utt_ids[1:]
+    fewer = DataDir.write(
+        tmp_path / "fewer",
+        wav={utt: data_dir.source(utt).path for utt in others},
+        utt2spk={utt: utt for utt in others},
+    )
+    waves = AudioStream(fewer, toy_mae.RATE, toy_mae.HOP, {})
+    with pytest.raises(DataError, match=r"fewer: expected audio of every.*train00.*data") as found:
+        put_side_by_side({"codes": stored(root, "codes"), "audio": waves}, "codes")
+    assert found.value.stage == "data"
     some = {"codes": stored(root, "codes"), "labels": stored(root, "few")}
     assert len(put_side_by_side(some, "codes", ["train03"])) == 1
 

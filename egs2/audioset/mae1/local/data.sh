@@ -41,8 +41,9 @@ done
 all=${datadir}/all
 data_dir combine "${all}" "${parts[@]}"
 # Whole recordings are held out: pieces of one are in training or in validation.
-awk -v wanted="${num_valid}" 'NR == FNR { count++; next } FNR == 1 { every = int(count / wanted); if (every < 2) every = 2 }
-    FNR % every == 1 { print $1 }' "${all}/wav.scp" "${all}/wav.scp" >"${all}/valid_recordings.list"
+# As many as are wanted, but half of them at most, and in equal steps whatever their number is.
+awk -v wanted="${num_valid}" 'NR == FNR { count++; next } FNR == 1 { if (wanted > count / 2) wanted = int(count / 2) }
+    int(FNR * wanted / count) > int((FNR - 1) * wanted / count) { print $1 }' "${all}/wav.scp" "${all}/wav.scp" >"${all}/valid_recordings.list"
 if [ -f "${all}/segments" ]; then segments=${all}/segments; else segments=${all}/wav.scp; fi
 for split in train valid; do
     awk -v split_is="${split}" -v cut="$([ -f "${all}/segments" ] && echo 2 || echo 1)" \

@@ -48,7 +48,13 @@ def test_fma_goes_without_its_table_but_not_with_another_one_or_without_clips(tm
     [made] = fma.prepare(music(tmp_path, metadata=False), tmp_path / "data")
     assert "neither artists nor genres" in caplog.text and len(made) == 3
     (tmp_path / "other.csv").write_text("a,b\n1,2\n3,4\n")
-    with pytest.raises(DataError, match=r"other.csv: expected FMA's table"):
+    with pytest.raises(DataError, match=r"other.csv: line 2: expected FMA's table"):
         fma.prepare(tmp_path / "fma_large", tmp_path / "data", tmp_path / "other.csv")
+    torn = tmp_path / "torn.csv"
+    head = "".join("," + ",".join(names) + "\n" for names in (HEAD, NAMES)) + "track_id\n"
+    torn.write_text(head + "2,a" + "b" * 200_000 + "\n")
+    with pytest.raises(DataError, match=r"torn.csv: line 4: .*field larger than field") as found:
+        fma.prepare(tmp_path / "fma_large", tmp_path / "data", torn)
+    assert found.value.stage == "data"
     with pytest.raises(DataError, match="found no such folder"):
         fma.prepare(tmp_path / "nothing", tmp_path / "data")
