@@ -62,7 +62,7 @@ for condition in ${conditions}; do
         --tag "${condition}" --eval_sets "speech unseen_languages unseen_sounds" --train_args "--seed ${seed} ${train_args}" "$@"
 done
 if compgen -G "${out}/exp/*/score/*/*/results.json" >/dev/null; then  # with --metrics none there is nothing to count
-    python -m codec_ssl.bin.best_worst "${out}"/exp/*/score --out "${out}/exp/best_worst" \
-        --groups all_speech=speech,unseen_languages non_speech=unseen_sounds
+    python -m codec_ssl.bin.best_worst "${out}"/exp/*/score --out "${out}/exp/best_worst" --metrics speech \
+        --groups all_speech=speech,unseen_languages non_speech=unseen_sounds --set_metrics unseen_sounds=audio
 fi
 python -m codec_ssl.bin.report --expdir "${out}/exp" --title "Coverage of a codec's training data" --out "${out}/exp/report"
