@@ -139,6 +139,15 @@ def done(args: argparse.Namespace) -> int:
     return CURRENT
 
 
+def _joined(words: list[str]) -> list[str]:
+    """Put ``=`` between options and values, which may look like options themselves."""
+    found, left = [], iter(words)
+    for word in left:
+        takes_value = word in ("--out", "--in", "--opt", "--extent")
+        found.append(f"{word}={next(left, '')}" if takes_value else word)
+    return found
+
+
 def main() -> int:
     """Parse the command line and run one verb."""
     parser = argparse.ArgumentParser(
@@ -149,7 +158,7 @@ def main() -> int:
     parser.add_argument("--in", dest="inputs", action="append", default=[])
     parser.add_argument("--opt", action="append", default=[])
     parser.add_argument("--extent", action="append", default=[])
-    args = parser.parse_args()
+    args = parser.parse_args(_joined(sys.argv[1:]))
     return {"check": check, "start": start, "done": done}[args.verb](args)
 
 

@@ -92,6 +92,13 @@ def test_changed_option_is_named(recipe):
     assert "option changed: a; b" in again.stderr
 
 
+@pytest.mark.parametrize("value", ["--max_epoch=2", "--in", ""])
+def test_options_may_look_like_those_of_the_engine(recipe, value):
+    first = recipe(OPTION=value)
+    assert first.returncode == 0, first.stderr
+    assert recipe(OPTION=value).stdout == ""
+
+
 def test_larger_extent_goes_on_in_the_same_folder(recipe):
     recipe()
     again = recipe(EPOCHS="2")
