@@ -36,7 +36,7 @@ def finished(tmp_path_factory: pytest.TempPathFactory) -> Path:
 def scores(folder: Path) -> dict[tuple[str, str, str], float]:
     return {
         (r.scored["system"], r.scored["task"], r.metric): r.value
-        for _, file in find_results([folder / "exp"])
+        for _, file in find_results([folder / "exp/hear"])
         for r in file.results
     }
 
