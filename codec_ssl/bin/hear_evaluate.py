@@ -2,13 +2,13 @@
 
 import argparse
 import time
-from dataclasses import asdict, fields
+from dataclasses import fields
 from pathlib import Path
 from typing import Any
 
 from codec_ssl.bin import cli
 from codec_ssl.bin.hear_options import add_options, open_embedder, open_sets
-from codec_ssl.evaluation.hear.downstream import Grid, Outcome, Protocol, run
+from codec_ssl.evaluation.hear.downstream import HEADS, Grid, Outcome, Protocol, run
 from codec_ssl.evaluation.hear.embedder import Embedder
 from codec_ssl.evaluation.hear.embeddings import MAX_BAD_RATE, read_embeddings
 from codec_ssl.evaluation.hear.mlp import Schedule
@@ -28,6 +28,8 @@ def get_parser() -> argparse.ArgumentParser:
     add("--role", choices=("model", "baseline"), default="model")
     add("--recipe", help="recipe's path in the repository, recorded")
     add("--config", help="training config, recorded; default: that of an experiment directory")
+    what = "HEAR's networks, or logistic regression, which has none of their options"
+    add("--head", choices=HEADS, default=Protocol().head, help=what)
     grid, schedule = Grid(), Schedule()
     add("--hidden_layers", type=int, nargs="+", default=grid.hidden_layers)
     add("--hidden_dim", type=int, nargs="+", default=grid.hidden_dim)
@@ -70,7 +72,11 @@ def get_protocol(args: argparse.Namespace) -> Protocol:
     }
     schedule = Schedule(**{each.name: getattr(args, each.name) for each in fields(Schedule)})
     return Protocol(
-        Grid(**values, points=args.grid_points), schedule, args.seeds, args.num_resamples
+        Grid(**values, points=args.grid_points),
+        schedule,
+        args.seeds,
+        args.num_resamples,
+        args.head,
     )
 
 
@@ -110,6 +116,7 @@ def _facts(args: argparse.Namespace, embedder: Embedder) -> dict[str, Any]:
         "chunk_seconds": embedder.chunk_seconds,
         "embedding": embedder.fingerprint,
         "seeds": args.seeds,
+        "head": args.head,
     }
 
 
@@ -122,7 +129,7 @@ def _counts(outcome: Outcome, num_classes: int) -> dict[str, Any]:
         "num_test": outcome.num_test,
         "majority": outcome.majority,
         CHOSEN_BY: outcome.valid_score,
-        "grid_point": [asdict(point) for point in outcome.chosen],
+        "chosen": outcome.chosen,
     }
 
 

@@ -1,16 +1,20 @@
 """HEAR's protocol for a task: choose hyperparameters on the first split, score every split.
 
+Or a linear reader in place of HEAR's networks, for sets too small for those.
+
 Letters: U sounds, C classes.
 """
 
 import itertools
 import logging
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import asdict, dataclass, field
+from typing import Any, Literal
 
 import numpy as np
 import torch
 
+from codec_ssl.errors import ConfigError
 from codec_ssl.evaluation.bootstrap import statistic_interval
 from codec_ssl.evaluation.hear.mlp import (
     GridPoint,
@@ -23,7 +27,10 @@ from codec_ssl.evaluation.hear.mlp import (
 )
 from codec_ssl.evaluation.hear.scores import METRICS, Statistic, score
 from codec_ssl.evaluation.hear.tasks import HearTask, Labelled, Split, splits_of
+from codec_ssl.evaluation.linear import fit_probe
 
+type Head = Literal["networks", "linear"]
+HEADS: tuple[Head, ...] = ("networks", "linear")
 _logger = logging.getLogger(__name__)
 
 
@@ -60,16 +67,28 @@ class Protocol:
     """How a task is done.
 
     Attributes:
+        head: ``networks``, HEAR's; or ``linear``, logistic regression on standardised embeddings,
+            whose L2 strength each split's valid set chooses. That one has nothing at random.
         grid: Hyperparameters.
         schedule: How long is trained.
         seeds: The whole protocol is done with each; scores are means over them.
         num_resamples: Bootstrap draws of the intervals.
+
+    Raises:
+        ConfigError: There is no such head, or seeds are given that it has no use for.
     """
 
     grid: Grid = field(default_factory=Grid)
     schedule: Schedule = field(default_factory=Schedule)
     seeds: Sequence[int] = (0,)
     num_resamples: int = 1000
+    head: Head = "networks"
+
+    def __post_init__(self) -> None:
+        if self.head not in HEADS:
+            raise ConfigError(f"head is one of {HEADS}, not {self.head!r}")
+        if self.head == "linear" and len(self.seeds) > 1:
+            raise ConfigError(f"head linear: expected one seed, found {list(self.seeds)}")
 
 
 @dataclass(frozen=True)
@@ -81,7 +100,7 @@ class Outcome:
         intervals: 95 % interval of each; sounds are drawn within their test sets.
         by_split: Of each metric, by test set: mean over seeds.
         by_seed: Of each metric, by seed: mean over splits.
-        chosen: What the grid gave, with each seed.
+        chosen: Hyperparameters with each seed, or the strength of each split.
         valid_score: First metric on the first split's valid set, of what was chosen: mean over
             seeds. What layer or checkpoint to take may be chosen by it, never by the scores.
         num_train: Sounds trained on, in the first split.
@@ -94,7 +113,7 @@ class Outcome:
     intervals: dict[str, tuple[float, float]]
     by_split: dict[str, dict[str, float]]
     by_seed: dict[str, list[float]]
-    chosen: list[GridPoint]
+    chosen: list[dict[str, Any]]
     valid_score: float
     num_train: int
     num_test: int
@@ -118,15 +137,21 @@ def run(
         device: Where to train.
 
     Raises:
-        ConfigError: If the sets are not those of a task.
+        ConfigError: If the sets are not those of a task, or sounds have any number of labels and
+            the head is linear.
     """
     splits = splits_of(list(sets))
-    done = [
-        _with_seed(task, sets, splits, classes, protocol, seed, torch.device(device))
-        for seed in protocol.seeds
-    ]
+    if protocol.head == "linear":
+        chosen, score_of_first, logits = _linear(task, sets, splits, classes)
+        valid_scores, predicted = [score_of_first], [logits]
+    else:
+        done = [
+            _with_seed(task, sets, splits, classes, protocol, seed, torch.device(device))
+            for seed in protocol.seeds
+        ]
+        chosen = [asdict(point) for point, _, _ in done]
+        valid_scores, predicted = [found for _, found, _ in done], [each for _, _, each in done]
     tests = [sets[split.test] for split in splits]
-    predicted = [logits for _, _, logits in done]
     tables, intervals = {}, {}
     for metric in task.metrics:
         made = _statistics(metric, predicted, tests, classes)
@@ -137,8 +162,8 @@ def run(
         intervals=intervals,
         by_split={m: dict(zip(names, t.mean(0).tolist(), strict=True)) for m, t in tables.items()},
         by_seed={metric: table.mean(1).tolist() for metric, table in tables.items()},
-        chosen=[point for point, _, _ in done],
-        valid_score=float(np.mean([found for _, found, _ in done])),
+        chosen=chosen,
+        valid_score=float(np.mean(valid_scores)),
         num_train=sum(len(sets[name].utt_ids) for name in splits[0].train),
         num_test=sum(len(test.utt_ids) for test in tests),
         majority=_majority(sets, splits),
@@ -210,15 +235,39 @@ def _with_seed(
     return point, valid_score, logits
 
 
+def _linear(
+    task: HearTask, sets: Mapping[str, Labelled], splits: Sequence[Split], classes: Sequence[str]
+) -> tuple[list[dict[str, Any]], float, list[np.ndarray]]:
+    """Strengths by split, the first split's valid score, and logits (U, C) of each test set."""
+    if task.multilabel:
+        raise ConfigError(f"head linear: expected one label a sound, {task.name} has any number")
+    chosen, logits, valid_scores = [], [], []
+    for split in splits:
+        data = {
+            role: tuple(map(torch.from_numpy, each)) for role, each in _roles(split, sets).items()
+        }
+        probe = fit_probe(data["train"], data["valid"], len(classes))
+        chosen.append({"strength": probe.strength})
+        logits.append(probe.logits(data["test"][0]).numpy())
+        found = probe.logits(data["valid"][0]).numpy()
+        valid_scores.append(score(task.metrics[0], found, sets[split.valid].targets, classes))
+    _logger.info("%s: %s, valid %s %.4f", task.name, chosen, task.metrics[0], valid_scores[0])
+    return chosen, valid_scores[0], logits
+
+
 def _materials(
     split: Split, sets: Mapping[str, Labelled], device: torch.device
 ) -> dict[str, Material]:
+    return {role: Material(*each, device) for role, each in _roles(split, sets).items()}
+
+
+def _roles(split: Split, sets: Mapping[str, Labelled]) -> dict[str, tuple[np.ndarray, np.ndarray]]:
+    """Vectors and targets to train on, to choose by and to score."""
     roles = {"train": split.train, "valid": (split.valid,), "test": (split.test,)}
     return {
-        role: Material(
+        role: (
             np.concatenate([sets[name].vectors for name in names]),
             np.concatenate([sets[name].targets for name in names]),
-            device,
         )
         for role, names in roles.items()
     }

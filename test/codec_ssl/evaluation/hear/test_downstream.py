@@ -2,6 +2,7 @@
 
 import numpy as np
 import pytest
+from sklearn.linear_model import LogisticRegression
 
 from codec_ssl.data.data_dir import DataDir
 from codec_ssl.errors import ConfigError, DataError
@@ -198,3 +199,31 @@ def test_sets_are_found_in_their_folder(tmp_path):
     write(tmp_path / "fold00", labels)
     with pytest.raises(DataError, match="found both"):
         find_sets(tmp_path)
+
+
+def test_a_linear_head_scores_as_scikit_learns_regression_of_the_same_strength():
+    sets = folds(noise=1.5)
+    found = run(HearTask("toy", "label"), sets, ["a", "b", "c"], Protocol(head="linear"))
+    rights = []
+    for split, chosen in zip(splits_of(list(sets)), found.chosen, strict=True):
+        vectors, targets = (
+            np.concatenate([getattr(sets[name], what) for name in split.train])
+            for what in ("vectors", "targets")
+        )
+        mean, scale = vectors.mean(0), vectors.std(0)
+        model = LogisticRegression(C=1 / (len(targets) * chosen["strength"]), max_iter=1000)
+        model.fit((vectors - mean) / scale, targets)
+        test = sets[split.test]
+        rights.append(model.score((test.vectors - mean) / scale, test.targets))
+    assert found.scores["accuracy"] == pytest.approx(np.mean(rights), abs=0.01)
+    assert 0.5 < found.scores["accuracy"] < 1
+
+
+def test_a_linear_head_refuses_several_labels_a_sound_and_several_seeds():
+    many = HearTask("toy", "label", ("map",), multilabel=True)
+    with pytest.raises(ConfigError, match="one label a sound"):
+        run(many, folds(), ["a", "b", "c"], Protocol(head="linear"))
+    with pytest.raises(ConfigError, match="one seed"):
+        Protocol(head="linear", seeds=(0, 1))
+    with pytest.raises(ConfigError, match="head is one of"):
+        Protocol(head="forest")
