@@ -1,6 +1,7 @@
 #!/usr/bin/env bash
 # Makes the embedded corpus's tasks: notes, events, scenes and speech. With --recordings also esc10, fsdd, emodb and wakewords, of a
-# folder of recordings whose manifest.tsv has these corpora, labels, speakers and, for esc10, notes that begin with the fold.
+# folder of recordings whose manifest.tsv has these corpora, labels, speakers and, for esc10, notes that begin with the fold. An
+# EnCodecMAE that is trained here then hears all of the folder too, unlabelled.
 set -euo pipefail
 . ./path.sh
 # options
@@ -13,9 +14,16 @@ folds=5         # folds of the recordings
 prepare() { python -m codec_ssl.bin.prepare_data "$@"; }
 prepare sounds --out_dir "${datadir}" --size "${size}"
 prepare mini --out_dir "${datadir}/speech" --size "${size}"
-# What an EnCodecMAE is trained on here: of all kinds of sound, nothing that is tested.
+# What an EnCodecMAE is trained on here: of all kinds of sound, of the embedded corpus nothing that is tested.
+kinds=(speech notes scenes)
+if [ -n "${recordings}" ]; then
+    prepare folder --audio_dir "${recordings}" --manifest "${recordings}/manifest.tsv" --out_dir "${datadir}/recordings" --fractions 0.9,0.1,0
+    kinds+=(recordings)
+fi
 for set in train valid; do
-    python -m codec_ssl.bin.data_dir combine "${datadir}/pretrain/${set}" "${datadir}"/{speech,notes,scenes}/"${set}"
+    parts=()
+    for kind in "${kinds[@]}"; do parts+=("${datadir}/${kind}/${set}"); done
+    python -m codec_ssl.bin.data_dir combine "${datadir}/pretrain/${set}" "${parts[@]}"
 done
 if [ -z "${recordings}" ]; then exit 0; fi
 
