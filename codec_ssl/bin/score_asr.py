@@ -7,11 +7,13 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from codec_ssl.asr.hypotheses import META_NAME, TEXT_NAME, read_facts
+from codec_ssl.asr.hypotheses import META_NAME, TEXT_NAME, read_facts, read_timing
 from codec_ssl.asr.text import CASES, Normalization
 from codec_ssl.asr.transcripts import add_unusable_option, read_transcripts
+from codec_ssl.asr.vocabulary import split_language
 from codec_ssl.bin import cli
 from codec_ssl.data.tables import read_table, write_atomic
+from codec_ssl.errors import DataError
 from codec_ssl.evaluation.asr_wer import ErrorCounts, Scored, align, groups_of, score_table
 from codec_ssl.report.results import FILE_NAME, Result, write_results
 
@@ -35,6 +37,12 @@ def get_parser() -> argparse.ArgumentParser:
     add("--case", choices=CASES, help="of both sides (default: that of the pieces, else keep)")
     add("--remove", help="characters to leave out of both sides (default: as the pieces)")
     add("--num_worst", type=int, default=20, help="utterances to show with their alignments")
+    add(
+        "--lang_token",
+        type=cli.str2bool,
+        default=False,
+        help="hypotheses begin with one, [eng]: it is scored by itself, against utt2lang",
+    )
     add_unusable_option(parser)
     add("--ignore_missing", type=cli.str2bool, default=False, help="score what has a hypothesis")
     return parser
@@ -46,7 +54,7 @@ def main() -> None:
     args = get_parser().parse_args()
     is_folder = args.hyp.is_dir()
     facts = read_facts(args.hyp) if (args.hyp / META_NAME).is_file() else {}
-    references, hypotheses = read_pair(args, normalization_of(args, facts))
+    references, hypotheses, heard = read_pair(args, normalization_of(args, facts))
     out = args.out or (args.hyp if is_folder else args.hyp.parent) / "score"
     out.mkdir(parents=True, exist_ok=True)
     name = args.set or args.data_dir.absolute().name.replace("-", "_")
@@ -65,6 +73,7 @@ def main() -> None:
             rows |= {f"{label} {value}": counts for value, counts in parts.items()}
         tables.append(score_table(rows, unit))
         _write_worst(scored, out / f"worst_{metric}.txt", args.num_worst)
+    results += _language_results(args, heard, told) + _timing_results(args, told)
     write_atomic(out / "scores.txt", "\n".join(tables))
     print("\n".join(tables), end="")
     write_results(out / FILE_NAME, results, time.perf_counter() - begin)
@@ -79,14 +88,20 @@ def normalization_of(args: argparse.Namespace, facts: Mapping[str, Any]) -> Norm
 
 def read_pair(
     args: argparse.Namespace, normalize: Normalization
-) -> tuple[dict[str, str], dict[str, str]]:
-    """References and hypotheses, normalised.
+) -> tuple[dict[str, str], dict[str, str], dict[str, str]]:
+    """References and hypotheses, normalised, and the languages that were heard.
 
     Raises:
         DataError: A file cannot be read, or a reference is missing or empty.
     """
     file = args.hyp / TEXT_NAME if args.hyp.is_dir() else args.hyp
-    hypotheses = {u: normalize(text) for u, text in read_table(file, allow_empty=True).items()}
+    table = read_table(file, allow_empty=True)
+    heard: dict[str, str] = {}
+    if args.lang_token:
+        pairs = {utt: split_language(text) for utt, text in table.items()}
+        heard = {utt: language for utt, (language, _) in pairs.items()}
+        table = {utt: text for utt, (_, text) in pairs.items()}
+    hypotheses = {utt: normalize(text) for utt, text in table.items()}
     found = read_transcripts(
         args.data_dir / "text",
         normalize,
@@ -98,7 +113,7 @@ def read_pair(
         _logger.warning("%s: %d references have no hypothesis: left out", file, unheard)
     if args.unusable_text == "skip":
         hypotheses = {utt: text for utt, text in hypotheses.items() if utt in found}
-    return {utt: normalize(text) for utt, text in found.items()}, hypotheses
+    return {utt: normalize(text) for utt, text in found.items()}, hypotheses, heard
 
 
 def labels(args: argparse.Namespace) -> dict[str, dict[str, str]]:
@@ -116,6 +131,29 @@ def _result(
     scored = {**told, "utterances": counts.utterances, "tokens": counts.tokens}
     scored |= {name: getattr(counts, name) for name in ("substitutions", "deletions", "insertions")}
     return Result(metric, counts.rate, "fraction", scored, interval)
+
+
+def _language_results(
+    args: argparse.Namespace, heard: Mapping[str, str], told: Mapping[str, Any]
+) -> list[Result]:
+    """Share of utterances whose language was recognised, where hypotheses begin with it."""
+    if not heard:
+        return []
+    languages = read_table(args.data_dir / "utt2lang")
+    known = [utt for utt in heard if utt in languages]
+    if not known:
+        raise DataError(f"{args.data_dir}/utt2lang: found no utterance that was heard", "data")
+    right = sum(heard[utt] == languages[utt] for utt in known) / len(known)
+    return [Result("language_accuracy", right, "fraction", {**told, "utterances": len(known)})]
+
+
+def _timing_results(args: argparse.Namespace, told: Mapping[str, Any]) -> list[Result]:
+    """Seconds of decoding for a second of speech, as far as decoding told them."""
+    timing = read_timing(args.hyp)
+    if not timing:
+        return []
+    factor = timing["decoding_seconds"] / timing["speech_seconds"]
+    return [Result("real_time_factor", factor, "seconds a second", {**told, **timing})]
 
 
 def _write_worst(scored: Scored, path: Path, count: int) -> None:
