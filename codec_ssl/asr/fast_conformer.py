@@ -43,7 +43,9 @@ class DepthwiseSubsampling(nn.Module):
         ConfigError: The factor is none of these.
     """
 
-    def __init__(self, input_size: int, output_size: int, factor: int = 8, channels: int = 256):
+    def __init__(
+        self, input_size: int, output_size: int, factor: int = 8, channels: int = 256
+    ) -> None:
         super().__init__()
         if factor not in FACTORS:
             raise ConfigError(f"encoder_conf: subsampling is one of {FACTORS}, not {factor}")

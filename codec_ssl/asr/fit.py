@@ -7,6 +7,7 @@ is infinite. A transducer's search gives at most a token a frame.
 import logging
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
+from itertools import pairwise
 from typing import Any
 
 from codec_ssl.asr.fast_conformer import FACTORS, halved
@@ -26,6 +27,14 @@ _CONVOLUTIONS = {
 # Fewer frames than these ESPnet's input layers refuse.
 _LEAST = {"conv2d": 7, "conv2d1": 5, "conv2d2": 7, "conv2d6": 11, "conv2d8": 15}
 FAST_CONFORMER = "fast_conformer"
+UNITS, FILTERBANK = "codec_units", "default"
+
+
+def frontend_frames(length: int, frontend: str, frontend_conf: Mapping[str, Any]) -> int:
+    """Frames that leave a frontend: those of codes, or of ESPnet's centred STFT of samples."""
+    if frontend == UNITS:
+        return length
+    return 1 + length // frontend_conf.get("hop_length", 128)
 
 
 def encoder_frames(frames: int, encoder: str, encoder_conf: Mapping[str, Any]) -> int:
@@ -56,7 +65,7 @@ def encoder_frames(frames: int, encoder: str, encoder_conf: Mapping[str, Any]) -
 
 def frames_needed(tokens: Sequence[int], ctc: bool) -> int:
     """Least frames for a sequence of tokens; CTC needs a blank between equal ones."""
-    repeats = sum(a == b for a, b in zip(tokens, tokens[1:], strict=False)) if ctc else 0
+    repeats = sum(a == b for a, b in pairwise(tokens)) if ctc else 0
     return max(1, len(tokens) + repeats)
 
 

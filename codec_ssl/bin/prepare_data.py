@@ -70,6 +70,13 @@ def _add_folder(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--max_duration", type=float, metavar="SECONDS", help="cut longer recordings into segments"
     )
+    parser.add_argument(
+        "--unseen",
+        action="append",
+        default=[],
+        metavar="SPEAKER",
+        help="put this speaker into a data dir of its own, unseen; may be given several times",
+    )
     parser.set_defaults(call=_folder)
 
 
@@ -178,6 +185,7 @@ def _folder(args: argparse.Namespace) -> list[DataDir]:
         split_by=args.split_by,
         seed=args.seed,
         max_duration=args.max_duration,
+        unseen=args.unseen,
     )
 
 

@@ -1,4 +1,4 @@
-"""Whole utterances of a data dir as waveforms at one rate, for models whose targets are transcripts.
+"""Whole utterances of a data dir as waveforms at one rate, for models that learn transcripts.
 
 Nothing is repeated, cropped or put in another's place: a transcript is of exactly this audio.
 

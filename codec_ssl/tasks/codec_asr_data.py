@@ -10,7 +10,7 @@ from typing import Any
 
 from espnet2.train.preprocessor import CommonPreprocessor
 
-from codec_ssl.asr.fit import find_unfit
+from codec_ssl.asr.fit import FILTERBANK, UNITS, find_unfit, frontend_frames
 from codec_ssl.asr.speech import check_speech, record_speech, seconds_of
 from codec_ssl.asr.text import Normalization
 from codec_ssl.asr.transcripts import read_transcripts
@@ -25,7 +25,6 @@ from codec_ssl.train.checkpoint import read_config
 from codec_ssl.train.lengths import utterances_of
 
 SPEECH, TEXT = "speech", "text"
-UNITS, FILTERBANK = "codec_units", "default"
 UNKNOWN_SYMBOLS = ("error", "unk")
 _SHOWN = 5
 _logger = logging.getLogger(__name__)
@@ -166,15 +165,16 @@ def fitting(
 def _frames(
     args: argparse.Namespace, found: ASRSet, seconds: Mapping[str, float]
 ) -> dict[str, int]:
-    """Frames that enter the encoder: codes, or the frames of ESPnet's centred STFT."""
+    """Frames that enter the encoder."""
     if isinstance(found.speech, TokenStore):
         return {utt_id: found.speech.num_frames(utt_id) for utt_id in seconds}
-    rate, hop = args.frontend_conf.get("fs", 16000), args.frontend_conf.get("hop_length", 128)
+    rate, conf = args.frontend_conf.get("fs", 16000), args.frontend_conf
     if str(rate).replace("k", "000") != str(found.speech.sample_rate):
         raise ConfigError(
             f"frontend_conf says fs {rate}, but the audio is read at {found.speech.sample_rate} Hz"
         )
-    return {utt_id: 1 + found.speech.num_samples[utt_id] // hop for utt_id in seconds}
+    samples = found.speech.num_samples
+    return {utt_id: frontend_frames(samples[utt_id], args.frontend, conf) for utt_id in seconds}
 
 
 def check_resume(data_record: Mapping[str, Any], sets: Mapping[str, ASRSet], exp_dir: Path) -> None:

@@ -20,6 +20,7 @@ from torch import Tensor
 from torch.nn.utils.rnn import pad_sequence
 
 import codec_ssl.tasks.codec_asr  # noqa: F401  (the names in its configs)
+from codec_ssl.asr.fit import encoder_frames, frontend_frames
 from codec_ssl.asr.recognizer import Experiment, Transcript
 from codec_ssl.errors import CheckpointError, ConfigError
 from codec_ssl.features.stream import batch_slices
@@ -102,10 +103,21 @@ class EncoderRecognizer:
             Utterance ids with their transcripts; an utterance too short for the encoder has "".
         """
         utt_ids = sorted(speech, key=lambda utt_id: (len(speech[utt_id]), utt_id))
+        short = [utt_id for utt_id in utt_ids if self.frames(len(speech[utt_id])) < 1]
+        if short:
+            _logger.warning("%d utterances are too short to be heard: %s", len(short), short[:5])
+        yield from ((utt_id, Transcript("", 0.0, False)) for utt_id in short)
+        utt_ids = utt_ids[len(short) :]
         lengths = [len(speech[utt_id]) for utt_id in utt_ids]
         for begin, end in batch_slices(lengths, self.batch_frames):
             batch = [torch.from_numpy(speech[utt_id]).float() for utt_id in utt_ids[begin:end]]
             yield from zip(utt_ids[begin:end], self.transcribe(batch), strict=True)
+
+    def frames(self, length: int) -> int:
+        """Frames that the encoder makes of speech so long."""
+        args = self.speech2text.asr_train_args
+        frames = frontend_frames(length, args.frontend, args.frontend_conf)
+        return encoder_frames(frames, args.encoder, args.encoder_conf)
 
     def transcribe(self, batch: Sequence[Tensor]) -> list[Transcript]:
         """Transcribe one batch of codes ``(T, Q)`` or waveforms ``(N,)``, as floats."""
@@ -129,8 +141,6 @@ class EncoderRecognizer:
         return found
 
     def _transduce(self, encoded: Tensor) -> Transcript:
-        if not len(encoded):
-            return Transcript("", 0.0, False)
         best = self.speech2text.beam_search_transducer(encoded)[0]
         return Transcript(self.text(list(best.yseq)), float(best.score), False)
 
