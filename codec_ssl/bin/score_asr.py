@@ -3,7 +3,7 @@
 import argparse
 import logging
 import time
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -11,6 +11,7 @@ from codec_ssl.asr.hypotheses import META_NAME, TEXT_NAME, read_facts
 from codec_ssl.asr.text import CASES, Normalization
 from codec_ssl.asr.transcripts import add_unusable_option, read_transcripts
 from codec_ssl.bin import cli
+from codec_ssl.data.language_tokens import split_languages
 from codec_ssl.data.tables import read_table, write_atomic
 from codec_ssl.evaluation.asr_wer import ErrorCounts, Scored, align, groups_of, score_table
 from codec_ssl.report.results import FILE_NAME, Result, write_results
@@ -25,32 +26,35 @@ _FACTS = (
 def get_parser() -> argparse.ArgumentParser:
     """The command line."""
     parser = argparse.ArgumentParser(description=__doc__)
+    add_options(parser)
+    add = parser.add_argument
+    add("--by", default="lang", help="comma-separated labels X to score by, where utt2X is there")
+    add("--num_worst", type=int, default=20, help="utterances to show with their alignments")
+    return parser
+
+
+def add_options(parser: argparse.ArgumentParser) -> None:
+    """Add what every command that scores hypotheses takes."""
     add = parser.add_argument
     add("--data_dir", type=Path, required=True, help="with text; utt2<label> for --by")
     add("--hyp", type=Path, required=True, help="folder of decode_asr, or any Kaldi text file")
     add("--out", type=Path, help="folder of the scores (default: score, beside the hypotheses)")
     add("--set", help="name of the set in results (default: the data dir's, with _ for -)")
     add("--recipe", default="", help="recipe's path in the repository, recorded")
-    add("--by", default="lang", help="comma-separated labels X to score by, where utt2X is there")
     add("--case", choices=CASES, help="of both sides (default: that of the pieces, else keep)")
     add("--remove", help="characters to leave out of both sides (default: as the pieces)")
-    add("--num_worst", type=int, default=20, help="utterances to show with their alignments")
     add_unusable_option(parser)
     add("--ignore_missing", type=cli.str2bool, default=False, help="score what has a hypothesis")
-    return parser
 
 
 def main() -> None:
     """Parse, align, write."""
     begin = time.perf_counter()
     args = get_parser().parse_args()
-    is_folder = args.hyp.is_dir()
-    facts = read_facts(args.hyp) if (args.hyp / META_NAME).is_file() else {}
-    references, hypotheses = read_pair(args, normalization_of(args, facts))
-    out = args.out or (args.hyp if is_folder else args.hyp.parent) / "score"
-    out.mkdir(parents=True, exist_ok=True)
-    name = args.set or args.data_dir.absolute().name.replace("-", "_")
-    told = {key: facts.get(key) for key in _FACTS} | {"recipe": args.recipe or None, "set": name}
+    facts = facts_of(args)
+    references, hypotheses = read_pair(args, cleaner_of(args, facts))
+    out, told = out_dir(args), what_is_told(args, facts)
+    name = told["set"]
     groups = {label: groups_of(table, list(references)) for label, table in labels(args).items()}
     results, tables = [], []
     for unit, metric in METRICS.items():
@@ -70,15 +74,40 @@ def main() -> None:
     write_results(out / FILE_NAME, results, time.perf_counter() - begin)
 
 
-def normalization_of(args: argparse.Namespace, facts: Mapping[str, Any]) -> Normalization:
-    """That of the model's pieces, changed as the command line says."""
+def facts_of(args: argparse.Namespace) -> dict[str, Any]:
+    """What the folder of hypotheses tells of their making; {} for a file."""
+    return read_facts(args.hyp) if (args.hyp / META_NAME).is_file() else {}
+
+
+def out_dir(args: argparse.Namespace) -> Path:
+    """The folder of the scores, made if it isn't there."""
+    folder = args.out or (args.hyp if args.hyp.is_dir() else args.hyp.parent) / "score"
+    folder.mkdir(parents=True, exist_ok=True)
+    return folder
+
+
+def what_is_told(args: argparse.Namespace, facts: Mapping[str, Any]) -> dict[str, Any]:
+    """What every result records of its set and its system."""
+    name = args.set or args.data_dir.absolute().name.replace("-", "_")
+    return {key: facts.get(key) for key in _FACTS} | {"recipe": args.recipe or None, "set": name}
+
+
+def cleaner_of(args: argparse.Namespace, facts: Mapping[str, Any]) -> Callable[[str], str]:
+    """What is done to both sides before they are compared.
+
+    Language tokens go where languages are known; then the normalisation of the model's pieces,
+    changed as the command line says.
+    """
     given = {"case": args.case, "remove": args.remove}
     told = facts.get("normalization") or {}
-    return Normalization(**{**told, **{k: v for k, v in given.items() if v is not None}})
+    normalize = Normalization(**{**told, **{k: v for k, v in given.items() if v is not None}})
+    if not (args.data_dir / "utt2lang").is_file():
+        return normalize
+    return lambda text: normalize(split_languages(text)[1])
 
 
 def read_pair(
-    args: argparse.Namespace, normalize: Normalization
+    args: argparse.Namespace, normalize: Callable[[str], str]
 ) -> tuple[dict[str, str], dict[str, str]]:
     """References and hypotheses, normalised.
 
