@@ -70,6 +70,11 @@ class Recognizer:
         digest_state(digest, model.state_dict())
         self.fingerprint = digest.hexdigest()
 
+    @property
+    def normalization(self) -> dict[str, str]:
+        """What is done to transcripts, as plain values."""
+        return vars(self.pieces.normalization)
+
     def __call__(self, speech: Mapping[str, np.ndarray]) -> Iterator[tuple[str, Transcript]]:
         """Transcribe utterances, the shortest first.
 

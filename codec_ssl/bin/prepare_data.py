@@ -104,12 +104,6 @@ def _add_ml_superb(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--corpora", nargs="+", default=[], help="such as fleurs; default: all")
     parser.add_argument("--languages", nargs="+", default=[], help="such as eng; default: all")
     parser.add_argument("--setting", choices=ml_superb.MONOLINGUAL, help="of the monolingual track")
-    parser.add_argument(
-        "--text",
-        choices=ml_superb.TEXTS,
-        default="transcript",
-        help="language: nothing but the language's token, to identify languages alone",
-    )
     parser.set_defaults(call=_ml_superb)
 
 
@@ -241,7 +235,6 @@ def _ml_superb(args: argparse.Namespace) -> list[DataDir]:
         args.duration,
         corpora=corpora,
         languages=languages,
-        text=args.text,
     )
 
 

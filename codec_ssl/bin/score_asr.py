@@ -3,19 +3,22 @@
 import argparse
 import logging
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from pathlib import Path
 from typing import Any
 
-from codec_ssl.asr.hypotheses import META_NAME, TEXT_NAME, read_facts
+from codec_ssl.asr.hypotheses import META_NAME, TEXT_NAME, read_facts, read_timing
 from codec_ssl.asr.text import CASES, Normalization
 from codec_ssl.asr.transcripts import add_unusable_option, read_transcripts
 from codec_ssl.bin import cli
 from codec_ssl.data.language_tokens import split_languages
 from codec_ssl.data.tables import read_table, write_atomic
+from codec_ssl.errors import DataError
 from codec_ssl.evaluation.asr_wer import ErrorCounts, Scored, align, groups_of, score_table
+from codec_ssl.evaluation.language_id import Identified, identify
 from codec_ssl.report.results import FILE_NAME, Result, write_results
 
+_SHOWN = 5
 METRICS = {"word": "wer", "character": "cer"}
 _logger = logging.getLogger(__name__)
 _FACTS = (
@@ -30,6 +33,12 @@ def get_parser() -> argparse.ArgumentParser:
     add = parser.add_argument
     add("--by", default="lang", help="comma-separated labels X to score by, where utt2X is there")
     add("--num_worst", type=int, default=20, help="utterances to show with their alignments")
+    add(
+        "--lang_token",
+        type=cli.str2bool,
+        default=False,
+        help="hypotheses begin with one, [eng]: languages are scored too, against utt2lang",
+    )
     return parser
 
 
@@ -69,6 +78,9 @@ def main() -> None:
             rows |= {f"{label} {value}": counts for value, counts in parts.items()}
         tables.append(score_table(rows, unit))
         _write_worst(scored, out / f"worst_{metric}.txt", args.num_worst)
+    if args.lang_token:
+        results += language_results(read_languages(args, references), told)
+    results += timing_results(args, told)
     write_atomic(out / "scores.txt", "\n".join(tables))
     print("\n".join(tables), end="")
     write_results(out / FILE_NAME, results, time.perf_counter() - begin)
@@ -130,6 +142,26 @@ def read_pair(
     return {utt: normalize(text) for utt, text in found.items()}, hypotheses
 
 
+def read_languages(args: argparse.Namespace, utt_ids: Iterable[str]) -> Identified:
+    """Languages of utterances in ``utt2lang``, and those that their hypotheses begin with.
+
+    Raises:
+        DataError: An utterance has no language or no hypothesis, or there is none.
+    """
+    file = args.hyp / TEXT_NAME if args.hyp.is_dir() else args.hyp
+    table = args.data_dir / "utt2lang"
+    hypotheses, languages = read_table(file, allow_empty=True), read_table(table)
+    wanted = [utt for utt in utt_ids if utt in hypotheses or not args.ignore_missing]
+    for path, known, stage in ((table, languages, "data"), (file, hypotheses, "decode")):
+        missing = [utt for utt in wanted if utt not in known]
+        if missing or not wanted:
+            shown = ", ".join(missing[:_SHOWN]) + ", ..." * (len(missing) > _SHOWN)
+            raise DataError(
+                f"{path}: expected {len(wanted)} utterances, missing {len(missing)}: {shown}", stage
+            )
+    return identify({utt: languages[utt] for utt in wanted}, hypotheses)
+
+
 def labels(args: argparse.Namespace) -> dict[str, dict[str, str]]:
     """Tables ``utt2<label>`` of the labels that were asked for and are there."""
     files = {label: args.data_dir / f"utt2{label}" for label in args.by.split(",") if label}
@@ -145,6 +177,22 @@ def _result(
     scored = {**told, "utterances": counts.utterances, "tokens": counts.tokens}
     scored |= {name: getattr(counts, name) for name in ("substitutions", "deletions", "insertions")}
     return Result(metric, counts.rate, "fraction", scored, interval)
+
+
+def language_results(identified: Identified, told: Mapping[str, Any]) -> list[Result]:
+    """Share of utterances whose language was recognised."""
+    scored = {**told, "utterances": len(identified.true)}
+    value, interval = identified.accuracy(), identified.interval()
+    return [Result("language_accuracy", value, "fraction", scored, interval)]
+
+
+def timing_results(args: argparse.Namespace, told: Mapping[str, Any]) -> list[Result]:
+    """Seconds of decoding for a second of speech, as far as decoding told them."""
+    timing = read_timing(args.hyp)
+    if not timing:
+        return []
+    factor = timing["decoding_seconds"] / timing["speech_seconds"]
+    return [Result("real_time_factor", factor, "seconds a second", {**told, **timing})]
 
 
 def _write_worst(scored: Scored, path: Path, count: int) -> None:

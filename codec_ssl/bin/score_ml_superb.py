@@ -5,22 +5,12 @@ import time
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-import numpy as np
-
-from codec_ssl.asr.hypotheses import TEXT_NAME
 from codec_ssl.bin import cli, score_asr
 from codec_ssl.data.corpora.ml_superb import DURATIONS, MONOLINGUAL
 from codec_ssl.data.tables import read_table, write_atomic
-from codec_ssl.errors import DataError
 from codec_ssl.evaluation.asr_wer import ErrorCounts, align
-from codec_ssl.evaluation.bootstrap import accuracy_interval
-from codec_ssl.evaluation.ml_superb import (
-    SCORED,
-    Identified,
-    LanguageScores,
-    identify,
-    language_table,
-)
+from codec_ssl.evaluation.language_id import Identified
+from codec_ssl.evaluation.ml_superb import SCORED, LanguageScores, language_table
 from codec_ssl.report.results import FILE_NAME, Result, write_results
 
 
@@ -46,17 +36,15 @@ def main() -> None:
     begin = time.perf_counter()
     args = get_parser().parse_args()
     facts = score_asr.facts_of(args)
-    languages = read_table(args.data_dir / "utt2lang")
     characters = identified = None
-    if args.task != "lid":
-        pair = score_asr.read_pair(args, score_asr.cleaner_of(args, facts))
-        if missing := [utt for utt in pair[0] if utt not in languages]:
-            raise DataError(f"{args.data_dir}/utt2lang: expected {missing[0]}, found none", "data")
-        languages = {utt: languages[utt] for utt in pair[0]}
-        characters = align(*pair, "character")
-    if args.task in ("lid", "joint"):
-        identified = _identified(args, languages)
+    if args.task == "lid":
+        identified = score_asr.read_languages(args, read_table(args.data_dir / "utt2lang"))
         languages = identified.true
+    else:
+        pair = score_asr.read_pair(args, score_asr.cleaner_of(args, facts))
+        spoken = score_asr.read_languages(args, pair[0])
+        languages, characters = spoken.true, align(*pair, "character")
+        identified = spoken if args.task == "joint" else None
     scores = LanguageScores(languages, characters, identified)
     told = score_asr.what_is_told(args, facts) | {"task": args.task, "duration": args.duration}
     told |= {"setting": args.setting} if args.setting else {}
@@ -64,7 +52,8 @@ def main() -> None:
     table = language_table(scores)
     write_atomic(out / "scores.txt", table)
     print(table, end="")
-    write_results(out / FILE_NAME, results(scores, told), time.perf_counter() - begin)
+    found = results(scores, told) + score_asr.timing_results(args, told)
+    write_results(out / FILE_NAME, found, time.perf_counter() - begin)
 
 
 def results(scores: LanguageScores, told: Mapping[str, Any]) -> list[Result]:
@@ -82,27 +71,11 @@ def results(scores: LanguageScores, told: Mapping[str, Any]) -> list[Result]:
         found.append(Result("cer_mean_of_langs", scores.mean_rate(), "fraction", mean))
     if scores.identified:
         for name, utts in everyone.items():
-            found.append(_accuracy(f"lid_accuracy{name}", scores.identified, utts, told))
+            found.append(_accuracy(f"language_accuracy{name}", scores.identified, utts, told))
         for language, utts in scores.members.items():
             one = {**told, "lang": language}
-            found.append(_accuracy("lid_accuracy_by_lang", scores.identified, utts, one))
+            found.append(_accuracy("language_accuracy_by_lang", scores.identified, utts, one))
     return found
-
-
-def _identified(args: argparse.Namespace, languages: Mapping[str, str]) -> Identified:
-    file = args.hyp / TEXT_NAME if args.hyp.is_dir() else args.hyp
-    hypotheses = read_table(file, allow_empty=True)
-    missing = [utt for utt in languages if utt not in hypotheses]
-    if missing and not args.ignore_missing:
-        raise DataError(
-            f"{file}: expected hypotheses of {len(languages)} utterances, missing {len(missing)}: "
-            f"{', '.join(missing[:5])}",
-            stage="decode",
-        )
-    heard = {utt: language for utt, language in languages.items() if utt in hypotheses}
-    if not heard:
-        raise DataError(f"{file}: expected hypotheses of {args.data_dir}, found none", "decode")
-    return identify(heard, hypotheses)
 
 
 def _rate(
@@ -118,10 +91,9 @@ def _rate(
 def _accuracy(
     metric: str, identified: Identified, utts: Sequence[str] | None, told: Mapping[str, Any]
 ) -> Result:
-    right = np.array(identified.right(utts))
-    interval = accuracy_interval(right, np.arange(len(right)))
-    scored = {**told, "utterances": len(right)}
-    return Result(metric, identified.accuracy(utts), "fraction", scored, interval)
+    scored = {**told, "utterances": len(identified.right(utts))}
+    value, interval = identified.accuracy(utts), identified.interval(utts)
+    return Result(metric, value, "fraction", scored, interval)
 
 
 if __name__ == "__main__":

@@ -11,27 +11,25 @@ Public rules, as of the benchmark's recipe (ESPnet, egs2/ml_superb/asr1) and its
   of the way from log-mel features (0) to the best published system (1).
 """
 
-from collections import Counter
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from functools import cached_property
 from statistics import fmean
 
 from codec_ssl.data.corpora.ml_superb import RESERVED
-from codec_ssl.data.language_tokens import split_languages
 from codec_ssl.errors import DataError
 from codec_ssl.evaluation.asr_wer import ErrorCounts, Scored
+from codec_ssl.evaluation.language_id import Identified
 from codec_ssl.report.render import render
 
 NORMAL, FEW_SHOT = "normal", "few_shot"
-NONE = "none"
 # Measures of each task, as fractions; the error rate of the monolingual track is a mean over
 # languages of means over corpora.
 SCORED = {
     "mono": ("cer",),
     "asr": ("cer_normal", "cer_few_shot"),
-    "lid": ("lid_accuracy_normal",),
-    "joint": ("lid_accuracy_normal", "cer_normal", "cer_few_shot"),
+    "lid": ("language_accuracy_normal",),
+    "joint": ("language_accuracy_normal", "cer_normal", "cer_few_shot"),
 }
 type Values = Mapping[tuple[str, str], float]
 _ORDER = [(task, metric) for task, metrics in SCORED.items() for metric in metrics]
@@ -56,33 +54,6 @@ BEST = {
 def group_of(language: str) -> str:
     """``few_shot`` for the reserved languages, ``normal`` for the others."""
     return FEW_SHOT if language in RESERVED else NORMAL
-
-
-@dataclass(frozen=True)
-class Identified:
-    """Languages of a set of utterances, as they are and as they were found.
-
-    Attributes:
-        true: Language of each utterance.
-        found: That of the hypothesis, ``none`` if it has none.
-    """
-
-    true: dict[str, str]
-    found: dict[str, str]
-
-    def right(self, utt_ids: Sequence[str] | None = None) -> list[bool]:
-        """Whether each utterance, or each of some, is right."""
-        chosen = self.true if utt_ids is None else utt_ids
-        return [self.true[utt] == self.found[utt] for utt in chosen]
-
-    def accuracy(self, utt_ids: Sequence[str] | None = None) -> float:
-        """Share of the utterances, or of some, that are right."""
-        return fmean(self.right(utt_ids))
-
-    def mistaken_for(self, utt_ids: Sequence[str]) -> str:
-        """The wrong language most often found for some utterances; empty if all are right."""
-        wrong = Counter(self.found[utt] for utt in utt_ids if self.found[utt] != self.true[utt])
-        return min(wrong, key=lambda language: (-wrong[language], language), default="")
 
 
 @dataclass(frozen=True)
@@ -126,18 +97,6 @@ class LanguageScores:
     def mean_rate(self) -> float:
         """Mean over languages of their character error rates: each language counts alike."""
         return fmean(counts.rate for counts in self.rates().values())
-
-
-def identify(languages: Mapping[str, str], hypotheses: Mapping[str, str]) -> Identified:
-    """Compare the languages of utterances with the first tokens of their hypotheses.
-
-    Args:
-        languages: Language of each utterance.
-        hypotheses: What was recognised, with language tokens; of these utterances and maybe more.
-    """
-    tokens = {utt: split_languages(hypotheses[utt])[0] for utt in languages}
-    found = {utt: some[0] if some else NONE for utt, some in tokens.items()}
-    return Identified(dict(languages), found)
 
 
 def language_table(scores: LanguageScores, style: str = "text") -> str:

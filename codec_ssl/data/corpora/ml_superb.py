@@ -22,12 +22,10 @@ from pathlib import Path
 
 from codec_ssl.data.audio import BadAudio, audio_info
 from codec_ssl.data.data_dir import DataDir
-from codec_ssl.data.language_tokens import language_token
 from codec_ssl.data.tables import numbered_lines
 from codec_ssl.errors import DataError
 
 DURATIONS = ("10min", "1h")
-TEXTS = ("transcript", "language")
 MAX_SECONDS = 20.0
 
 # The few-shot utterances of the reserved languages, by the benchmark's choice: prefix and numbers
@@ -92,7 +90,6 @@ def prepare(
     *,
     corpora: Collection[str] = (),
     languages: Collection[str] = (),
-    text: str = "transcript",
     max_seconds: float = MAX_SECONDS,
 ) -> list[DataDir]:
     """Write the three data dirs, with ``utt2lang`` and ``utt2corpus``.
@@ -108,25 +105,21 @@ def prepare(
             test sets are of ten minutes in either case.
         corpora: Only these; all there are if empty.
         languages: Only these; all there are if empty.
-        text: ``transcript``, or ``language`` for language identification alone: each text is then
-            nothing but the language's token.
         max_seconds: Longer training utterances are left out.
 
     Raises:
         DataError: If the duration or a filter fits nothing, a transcript is missing or malformed,
             or an utterance comes twice.
     """
-    for what, value, known in (("duration", duration, DURATIONS), ("text", text, TEXTS)):
-        if value not in known:
-            raise DataError(f"ML-SUPERB {what}: expected one of {known}, found {value!r}")
+    if duration not in DURATIONS:
+        raise DataError(f"ML-SUPERB: expected a duration of {DURATIONS}, found {duration!r}")
     folders = find(corpus_dir, corpora, languages)
     made = []
     for part, hours in (("train", duration), ("dev", "10min"), ("test", "10min")):
         found = _read(folders, f"transcript_{hours}_{part}.txt")
         if part == "train":
             found = _for_training(found, max_seconds)
-        texts = {utt: _written(each, text) for utt, each in found.items()}
-        made.append(_write(Path(out_dir) / f"{part}_{hours}", found, texts))
+        made.append(_write(Path(out_dir) / f"{part}_{hours}", found))
     return made
 
 
@@ -236,18 +229,14 @@ def _for_training(found: dict[str, _Utterance], max_seconds: float) -> dict[str,
     return kept
 
 
-def _written(utterance: _Utterance, text: str) -> str:
-    return utterance.text if text == "transcript" else language_token(utterance.language)
-
-
-def _write(path: Path, found: dict[str, _Utterance], texts: dict[str, str]) -> DataDir:
+def _write(path: Path, found: dict[str, _Utterance]) -> DataDir:
     if not found:
         raise DataError(f"{path}: expected utterances, found none", stage="data")
     return DataDir.write(
         path,
         wav={utt: str(each.path) for utt, each in found.items()},
         utt2spk={utt: utt for utt in found},
-        text=texts,
+        text={utt: each.text for utt, each in found.items()},
         labels={
             "lang": {utt: each.language for utt, each in found.items()},
             "corpus": {utt: each.corpus for utt, each in found.items()},

@@ -20,14 +20,14 @@ done
 case ${duration} in 10min|1h) ;; *) echo "error: --duration is 10min or 1h, not '${duration}'" >&2; exit 1 ;; esac
 data=${duration} scored="--task ${task} --duration ${duration}"
 case ${task} in
-    joint) lang_token=true ;;
-    lid) lang_token=only ;;
-    asr) lang_token=false ;;
-    mono) lang_token=false data=${setting}_${duration} scored+=" --setting ${setting}" local_data_opts="--setting ${setting} ${local_data_opts}" ;;
+    joint) options=(--lang_token true "${options[@]}") ;;
+    lid) options=(--lang_only true "${options[@]}") ;;
+    asr) ;;
+    mono) data=${setting}_${duration} scored+=" --setting ${setting}" local_data_opts="--setting ${setting} ${local_data_opts}" ;;
     *) echo "error: --task is joint, asr, lid or mono, not '${task}'" >&2; exit 1 ;;
 esac
 # What cannot be used is left out and counted: letters that only few-shot languages have in validation, speech of fewer frames than letters.
 bash ./asr.sh --nj 8 --codec dac_16k --datadir "data/${data}" --dumpdir "dump/${data}" --expdir "exp/${data}_${task}" \
-    --local_data_opts "--duration ${duration} ${local_data_opts}" --lang_token "${lang_token}" --text_args "--unicode none" \
+    --local_data_opts "--duration ${duration} ${local_data_opts}" --text_args "--unicode none" \
     --unknown_symbols unk --unfit skip --train_set "train_${duration}" --valid_set dev_10min --test_sets test_10min \
     --scoring ml_superb --score_args "${scored} ${score_args}" "${options[@]}"

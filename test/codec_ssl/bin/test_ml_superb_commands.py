@@ -3,7 +3,14 @@
 import pytest
 import toy_mlsuperb
 
-from codec_ssl.bin import prepare_data, score_asr, score_ml_superb, superb_score
+from codec_ssl.bin import (
+    asr_text,
+    asr_vocabulary,
+    prepare_data,
+    score_asr,
+    score_ml_superb,
+    superb_score,
+)
 from codec_ssl.data.corpora.ml_superb import MONOLINGUAL
 from codec_ssl.data.data_dir import DataDir
 from codec_ssl.data.tables import read_table, write_table
@@ -46,14 +53,14 @@ def test_tokens_count_for_languages_and_not_for_characters(data, call):
     assert found["cer_normal"].value == pytest.approx(1 / characters["normal"])
     assert found["cer_few_shot"].value == pytest.approx(1 / characters["few_shot"])
     assert found["cer"].value == pytest.approx(2 / sum(characters.values()))
-    assert found["lid_accuracy_normal"].value == pytest.approx(11 / 12)
-    assert found["lid_accuracy_few_shot"].value == pytest.approx(5 / 6)
-    whole = found["lid_accuracy"]
+    assert found["language_accuracy_normal"].value == pytest.approx(11 / 12)
+    assert found["language_accuracy_few_shot"].value == pytest.approx(5 / 6)
+    whole = found["language_accuracy"]
     assert whole.value == pytest.approx(16 / 18)
     assert whole.interval[0] <= whole.value <= whole.interval[1]
     told = {"task": "joint", "duration": "10min", "set": "test_10min", "recipe": "egs2/x/y"}
     assert {key: found["cer"].scored[key] for key in told} == told
-    by = {r.scored["lang"]: r.value for r in results if r.metric == "lid_accuracy_by_lang"}
+    by = {r.scored["lang"]: r.value for r in results if r.metric == "language_accuracy_by_lang"}
     assert by == {"deu": pytest.approx(5 / 6), "eng": 1.0, "epo": pytest.approx(5 / 6)}
     assert "few-shot" in (data / "joint/scores.txt").read_text()
 
@@ -75,25 +82,20 @@ def test_each_task_scores_what_is_its_own(data, call):
     only_text = data / "without"
     write_table(only_text, read_table(data / "data/test_10min/text"))
     asr = {r.metric for r in score(call, data, "asr", "--hyp", only_text, "--task", "asr")}
-    assert {"cer_normal", "cer_few_shot"} <= asr and not any("lid" in name for name in asr)
+    assert {"cer_normal", "cer_few_shot"} <= asr and not any("language" in name for name in asr)
     lid = {r.metric for r in score(call, data, "lid", "--hyp", data / "text", "--task", "lid")}
-    assert "lid_accuracy_normal" in lid and not any("cer" in name for name in lid)
+    assert "language_accuracy_normal" in lid and not any("cer" in name for name in lid)
 
 
-def test_languages_alone_need_no_transcripts(data, call, tmp_path):
-    options = [
-        "--corpus_dir",
-        data / "corpus",
-        "--out_dir",
-        tmp_path / "data",
-        "--text",
-        "language",
-    ]
-    call(prepare_data, "ml_superb", *options)
-    results = score(
-        call, tmp_path, "lid", "--hyp", tmp_path / "data/test_10min/text", "--task", "lid"
-    )
+def test_languages_alone_are_learnt_and_scored(data, call, tmp_path):
+    options = ["--data_dir", data / "data/test_10min", "--out", tmp_path, "--lang_only", "true"]
+    call(asr_text, *options)
+    results = score(call, data, "x", "--hyp", tmp_path / "target", "--task", "lid")
     assert {each.value for each in results} == {1.0}
+    options = ["--text", tmp_path / "target", "--out", tmp_path, "--lang_token", "true"]
+    call(asr_vocabulary, *options)
+    tokens = (tmp_path / "tokens.txt").read_text().split()
+    assert sorted(tokens[2:-1]) == ["[deu]", "[eng]", "[epo]"]
 
 
 def test_a_missing_hypothesis_is_named(data, call, tmp_path):
@@ -104,7 +106,7 @@ def test_a_missing_hypothesis_is_named(data, call, tmp_path):
         with pytest.raises(DataError, match=gone):
             score(call, data, "x", "--hyp", tmp_path / "text", "--task", task)
     options = ["--hyp", tmp_path / "text", "--ignore_missing", "true", "--task", "lid"]
-    counted = next(r for r in score(call, data, "x", *options) if r.metric == "lid_accuracy")
+    counted = next(r for r in score(call, data, "x", *options) if r.metric == "language_accuracy")
     assert counted.scored["utterances"] == 17
 
 

@@ -4,11 +4,11 @@ import pytest
 
 from codec_ssl.errors import DataError
 from codec_ssl.evaluation.asr_wer import align
+from codec_ssl.evaluation.language_id import identify
 from codec_ssl.evaluation.ml_superb import (
     SCORED,
     LanguageScores,
     group_of,
-    identify,
     language_table,
     monolingual_rate,
     superb_score,
@@ -66,7 +66,7 @@ def test_the_superb_score_of_published_systems_is_as_published(system, column):
 
 
 def test_a_score_of_fewer_tasks_is_no_superb_score():
-    values = {("lid", "lid_accuracy_normal"): 0.853, ("asr", "cer_normal"): 0.213}
+    values = {("lid", "language_accuracy_normal"): 0.853, ("asr", "cer_normal"): 0.213}
     assert task_scores(values, "10min") == {"lid": pytest.approx(1000)}
     with pytest.raises(DataError, match="missing: cer of mono, cer_few_shot of asr, "):
         superb_score(values, "10min")
