@@ -24,25 +24,6 @@ CHAR, WORD = "char", "word"
 TOKEN_TYPES = (CHAR, BPE, WORD)
 
 
-def language_token(language: str) -> str:
-    """The token of a language, as ML-SUPERB's recipe writes it: ``[eng]``.
-
-    Raises:
-        DataError: The name has blanks or brackets.
-    """
-    if not language or set(language) & set("[] \t"):
-        raise DataError(f"expected a language's name, found {language!r}", stage="data")
-    return f"[{language}]"
-
-
-def split_language(text: str) -> tuple[str, str]:
-    """Language and transcript of a text that may begin with a language's token; "" if not."""
-    first, _, rest = text.partition(" ")
-    if first.startswith("[") and first.endswith("]"):
-        return first[1:-1], rest.strip()
-    return "", text
-
-
 def make_vocabulary(
     texts: Iterable[str],
     path: str | Path,

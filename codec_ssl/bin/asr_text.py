@@ -1,7 +1,8 @@
 """Write the transcripts of a data dir as a model is to learn them, and the labels beside them.
 
 ``text`` has the normalised transcripts, by which is scored; ``target`` the same, with
-``--lang_token true`` after the token of the utterance's language.
+``--lang_token true`` after the token of the utterance's language, with ``--lang_only true``
+nothing but that token.
 """
 
 import argparse
@@ -9,9 +10,9 @@ from pathlib import Path
 
 from codec_ssl.asr.text import CASES, UNICODE_FORMS, Normalization
 from codec_ssl.asr.transcripts import add_unusable_option, read_transcripts
-from codec_ssl.asr.vocabulary import language_token
 from codec_ssl.bin import cli
 from codec_ssl.data.data_dir import DataDir
+from codec_ssl.data.language_tokens import add_language
 from codec_ssl.data.tables import write_table
 from codec_ssl.errors import DataError
 
@@ -29,6 +30,7 @@ def get_parser() -> argparse.ArgumentParser:
     add("--unicode", default=plain.unicode, choices=UNICODE_FORMS)
     add("--remove", default=plain.remove, help="characters to leave out, such as .,?!")
     add("--lang_token", type=cli.str2bool, default=False, help="needs utt2lang")
+    add("--lang_only", type=cli.str2bool, default=False, help="to identify languages alone")
     add_unusable_option(parser)
     return parser
 
@@ -52,7 +54,7 @@ def main() -> None:
             known = data_dir.labels(name).items()
             labels.setdefault(name, {}).update((u, v) for u, v in known if u in found)
     targets = texts
-    if args.lang_token:
+    if args.lang_token or args.lang_only:
         languages = labels.get(_LANGUAGE, {})
         missing = sorted(texts.keys() - languages.keys())
         if missing:
@@ -61,7 +63,8 @@ def main() -> None:
                 f"none of {len(missing)}, such as {missing[0]}",
                 stage="data",
             )
-        targets = {u: f"{language_token(languages[u])} {text}" for u, text in texts.items()}
+        spoken = dict.fromkeys(texts, "") if args.lang_only else texts
+        targets = {utt: add_language(text, languages[utt]) for utt, text in spoken.items()}
     args.out.mkdir(parents=True, exist_ok=True)
     write_table(args.out / _TEXT, texts)
     write_table(args.out / _TARGET, targets)

@@ -4,9 +4,9 @@ import argparse
 import logging
 from pathlib import Path
 
-from codec_ssl.asr.vocabulary import CHAR, TOKEN_TYPES, language_token, make_vocabulary
-from codec_ssl.asr.vocabulary import split_language as split
+from codec_ssl.asr.vocabulary import CHAR, TOKEN_TYPES, make_vocabulary
 from codec_ssl.bin import cli
+from codec_ssl.data.language_tokens import language_tokens, split_languages
 from codec_ssl.data.tables import read_table
 
 
@@ -28,7 +28,7 @@ def main() -> None:
     texts = list(read_table(args.text).values())
     symbols: list[str] = []
     if args.lang_token:
-        symbols = [language_token(each) for each in sorted({split(text)[0] for text in texts})]
+        symbols = language_tokens(each for text in texts for each in split_languages(text)[0][:1])
     tokens = make_vocabulary(texts, args.out, args.token_type, args.nbpe, symbols)
     logging.info("%s: %d tokens", args.out, len(tokens))
 

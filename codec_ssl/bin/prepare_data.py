@@ -8,7 +8,7 @@ from codec_ssl.bin import sound_corpora
 from codec_ssl.bin.cli import positive_int, run
 from codec_ssl.data import audio_folder, mini_corpus
 from codec_ssl.data.alignment import read_textgrids, write_ctm
-from codec_ssl.data.corpora import audioset, css10, fma, librilight, ljspeech, mls
+from codec_ssl.data.corpora import audioset, css10, fma, librilight, ljspeech, ml_superb, mls
 from codec_ssl.data.corpora.single_speaker import NUM_EVAL
 from codec_ssl.data.data_dir import PHONES, DataDir
 from codec_ssl.errors import ConfigError
@@ -25,6 +25,7 @@ def get_parser() -> argparse.ArgumentParser:
     _add_phones(commands.add_parser("phones", help="phones.ctm from an aligner's TextGrids"))
     _add_librispeech(commands.add_parser("librispeech", help="LibriSpeech, by lhotse"))
     _add_mls(commands.add_parser("mls", help="Multilingual LibriSpeech"))
+    _add_ml_superb(commands.add_parser("ml_superb", help="ML-SUPERB, 143 languages"))
     _add_audioset(commands.add_parser("audioset", help="AudioSet, as far as it was downloaded"))
     _add_css10(commands.add_parser("css10", help="CSS10, single speakers of ten languages"))
     _add_ljspeech(commands.add_parser("ljspeech", help="LJSpeech"))
@@ -101,6 +102,16 @@ def _add_mls(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--hours", type=float, help="also a random subset of train, so long")
     parser.add_argument("--seed", type=int, default=0, help="of the subset")
     parser.set_defaults(call=_mls)
+
+
+def _add_ml_superb(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("--corpus_dir", type=Path, required=True, help="has fleurs, ... in it")
+    parser.add_argument("--out_dir", type=Path, required=True)
+    parser.add_argument("--duration", choices=ml_superb.DURATIONS, default="10min")
+    parser.add_argument("--corpora", nargs="+", default=[], help="such as fleurs; default: all")
+    parser.add_argument("--languages", nargs="+", default=[], help="such as eng; default: all")
+    parser.add_argument("--setting", choices=ml_superb.MONOLINGUAL, help="of the monolingual track")
+    parser.set_defaults(call=_ml_superb)
 
 
 def _add_audioset(parser: argparse.ArgumentParser) -> None:
@@ -219,6 +230,19 @@ def _librispeech(args: argparse.Namespace) -> list[DataDir]:
 def _mls(args: argparse.Namespace) -> list[DataDir]:
     return mls.prepare(
         args.corpus_dir, args.out_dir, args.languages, args.parts, args.hours, args.seed
+    )
+
+
+def _ml_superb(args: argparse.Namespace) -> list[DataDir]:
+    corpora, languages = args.corpora, args.languages
+    if args.setting:
+        corpora, languages = ([each] for each in ml_superb.MONOLINGUAL[args.setting])
+    return ml_superb.prepare(
+        args.corpus_dir,
+        args.out_dir,
+        args.duration,
+        corpora=corpora,
+        languages=languages,
     )
 
 

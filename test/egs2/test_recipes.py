@@ -22,6 +22,8 @@ OWN_OPTION = {
     "codec1": "--metrics",
     "tts1": "--systems",
     "mae1": "--teacher",
+    "asr1": "--lang_token",
+    "mlsuperb1": "--lang_only",
 }
 # audioset links to the configs of mls
 CODEC_CONFIGS = sorted({p.resolve() for p in ROOT.glob("egs2/*/codec1/conf/**/train*.yaml")})

@@ -41,7 +41,8 @@ text_args=           # more options of bin/asr_text.py, e.g. "--case lower --rem
 unusable_text=error  # skip: leave out utterances without a transcript or with an empty one
 unknown_symbols=error  # unk: symbols of the validation set that the vocabulary lacks become <unk>
 unfit=error          # skip: leave out utterances with fewer encoder frames than tokens, or over the config's max_seconds
-lang_token=false     # true: [eng] before the transcript, of utt2lang; languages are then recognised too
+lang_token=false     # true: [eng] before the transcript, of utt2lang (ISO 639 codes); languages are then recognised too
+lang_only=false      # true: nothing but that token, to identify languages alone; needs --scoring ml_superb
 # Noise
 noises=              # data dir of noise clips: noisy copies of the test sets, and a robustness table
 rooms=               # data dir of room responses, for the noisy copies and --train_noise
@@ -67,6 +68,10 @@ conf() {  # the variant's config where there is one
 }
 case ${input} in codes|audio) ;; *) die "--input is codes or audio, not '${input}'" ;; esac
 case ${scoring} in default|ml_superb) ;; *) die "--scoring is default or ml_superb, not '${scoring}'" ;; esac
+if [ "${lang_only}" = true ]; then
+    [ "${scoring}" = ml_superb ] || die "--lang_only true leaves no words to score: add --scoring ml_superb"
+    lang_token=true
+fi
 if [ -n "${train_noise}" ] && [ -z "${noises}" ]; then die "--train_noise needs --noises DIR"; fi
 [ "${input}" = codes ] && model=codec || model=logmel
 asr_train_config=${asr_train_config:-$(conf "train_${model}_asr.yaml")}
@@ -154,15 +159,18 @@ if [ ${#trains[@]} -gt 1 ] || [ ${#copies[@]} -gt 0 ]; then
     fi
 fi
 
-texts=${dumpdir}/text
+learnt=""
+if [ "${lang_token}" = true ]; then learnt=_with_languages; fi
+if [ "${lang_only}" = true ]; then learnt=_languages; fi
+texts=${dumpdir}/text${learnt}
 write_text() {  # OUT DATA_DIR...: normalised transcripts
     local out=$1 folders=() folder
     shift
     for folder in "$@"; do folders+=(--in "${folder}"); done
-    if stage 5 text "${texts}/${out}" "transcripts of ${out}" "${folders[@]}" --opt "${text_args} ${lang_token} ${unusable_text}"; then
+    if stage 5 text "${texts}/${out}" "transcripts of ${out}" "${folders[@]}" --opt "${text_args} ${lang_token} ${lang_only} ${unusable_text}"; then
         # shellcheck disable=SC2086  # text_args is a list of options
         python -m codec_ssl.bin.asr_text --data_dir "$@" --out "${texts}/${out}" --lang_token "${lang_token}" \
-            --unusable_text "${unusable_text}" ${text_args}
+            --lang_only "${lang_only}" --unusable_text "${unusable_text}" ${text_args}
         stage_done
     fi
 }
@@ -173,7 +181,7 @@ for each in "${valid_set}=${datadir}/${valid_set}" "${tests[@]}"; do
     if [ "${each%%=*}" != "${joined}" ]; then write_text "${each%%=*}" "${each#*=}"; fi
 done
 
-vocabulary=${dumpdir}/vocabulary_${token_type}$([ "${token_type}" != bpe ] || echo "${nbpe}")
+vocabulary=${dumpdir}/vocabulary${learnt}_${token_type}$([ "${token_type}" != bpe ] || echo "${nbpe}")
 if stage 6 vocabulary "${vocabulary}" "tokens of ${joined}" --in "${texts}/${joined}" --opt "${token_type} ${nbpe} ${lang_token}"; then
     python -m codec_ssl.bin.asr_vocabulary --text "${texts}/${joined}/target" --out "${vocabulary}" --token_type "${token_type}" \
         --nbpe "${nbpe}" --lang_token "${lang_token}"
@@ -215,11 +223,11 @@ for each in "${tests[@]}"; do
     set=${each%%=*} out=${exp}/score_${each%%=*}
     scored+=(--in "${out}")
     if stage 9 score "${out}" "error rates of ${set}" --in "${exp}/decode_${set}" --in "${texts}/${set}" --opt "${scoring} ${score_args}"; then
-        if [ "${scoring}" = default ]; then score=(codec_ssl.bin.score_asr --ignore_missing true --lang_token "${lang_token}" --unusable_text "${unusable_text}")
+        if [ "${scoring}" = default ]; then score=(codec_ssl.bin.score_asr --lang_token "${lang_token}")
         else score=(codec_ssl.bin.score_ml_superb); fi
         # shellcheck disable=SC2086  # score_args is a list of options
         python -m "${score[@]}" --data_dir "${texts}/${set}" --hyp "${exp}/decode_${set}" --out "${out}" --set "${set//-/_}" \
-            --recipe "${recipe}" ${score_args}
+            --recipe "${recipe}" --ignore_missing true --unusable_text "${unusable_text}" ${score_args}
         stage_done
     fi
 done
