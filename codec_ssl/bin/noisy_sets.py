@@ -3,11 +3,12 @@
     python -m codec_ssl.bin.noisy_sets --data_dir data/test --noises data/noises \
         --snrs "0 5 10 15 20" --seed 0 --out data/test_noisy
     python -m codec_ssl.bin.noisy_sets --data_dir data/train --noises data/noises \
-        --snr_range "0 20" --rooms data/rooms --prefix noisy- --out data/train_noisy
+        --snr_range "0 20" --rooms data/rooms --out data/train_noisy
 
-The first makes data dirs data/test_noisy/snr0, snr5, ...; the second one data dir, whose utterances
-have ratios and ids of their own. Jobs (--job J --num_jobs N) share the utterances; --finalize true
-mixes whatever is left and writes the data dirs. A killed job goes on where it was.
+The first makes data dirs data/test_noisy/snr0, snr5, ... with the ids of the clean set; the second
+one data dir, whose utterances have ratios and ids of their own, to train on both. Jobs (--job J
+--num_jobs N) share the utterances; --finalize true mixes whatever is left and writes the data dirs.
+A killed job goes on where it was.
 """
 
 import argparse
@@ -18,6 +19,9 @@ from codec_ssl.data.data_dir import DataDir
 from codec_ssl.data.noise_clips import NoiseClips, RoomResponses
 from codec_ssl.data.noisy_sets import PART_UTTERANCES, Conditions, NoisySets
 from codec_ssl.errors import ConfigError
+
+# Of copies to train on: they are joined with the clean set, whose ids they cannot have.
+RANGE_PREFIX = "noisy-"
 
 
 def get_parser() -> argparse.ArgumentParser:
@@ -30,7 +34,7 @@ def get_parser() -> argparse.ArgumentParser:
     add("--snrs", default="", help='ratios in dB, a data dir each: "0 5 10"')
     add("--snr_range", default="", metavar="LOW HIGH", help='in place of them, as in "0 20"')
     add("--seed", type=int, default=0, help="of noises, places, rooms and ratios")
-    add("--prefix", default="", help="before utterance ids, to join the copies with the clean set")
+    add("--prefix", help=f"before utterance ids (default: {RANGE_PREFIX} for a range, else none)")
     add("--out", type=Path, required=True, help="folder of the data dirs")
     add("--max_bad_rate", type=float, default=0.01, help="unusable or silent utterances allowed")
     add("--part_utterances", type=cli.positive_int, default=PART_UTTERANCES)
@@ -66,11 +70,12 @@ def conditions_of(args: argparse.Namespace) -> Conditions:
     limits = _numbers("--snr_range", args.snr_range)
     if len(limits) not in (0, 2):
         raise ConfigError(f'--snr_range: expected "LOW HIGH" in dB, found {args.snr_range!r}')
+    prefix = RANGE_PREFIX if limits else ""
     return Conditions(
         snrs=_numbers("--snrs", args.snrs),
         snr_range=(limits[0], limits[1]) if limits else None,
         seed=args.seed,
-        prefix=args.prefix,
+        prefix=prefix if args.prefix is None else args.prefix,
     )
 
 

@@ -55,10 +55,11 @@ def tables(
     """
     found: dict[str, dict[str, dict[float | None, list[Result]]]] = {}
     for system, results in systems.items():
-        for result in _once(system, [r for r in results if r.metric == metric]):
-            clean, snr = condition_of(str(result.scored.get("set") or ""))
-            rows = found.setdefault(clean, {})
-            rows.setdefault(system, {}).setdefault(snr, []).append(result)
+        for result in results:
+            if result.metric == metric:
+                clean, snr = condition_of(str(result.scored.get("set") or ""))
+                rows = found.setdefault(clean, {})
+                rows.setdefault(system, {}).setdefault(snr, []).append(result)
     return {name: _table(rows) for name, rows in found.items() if _ratios(rows)}
 
 
@@ -72,21 +73,6 @@ def systems_of(results: Sequence[Result]) -> dict[str, list[Result]]:
     return systems
 
 
-def _once(system: str, results: Sequence[Result]) -> list[Result]:
-    """Results without those that are there twice."""
-    kept: dict[tuple[str, str], Result] = {}
-    for result in results:
-        key = str(result.scored.get("exp")), str(result.scored.get("set"))
-        first = kept.setdefault(key, result)
-        if first.value != result.value:
-            raise DataError(
-                f"{system}: expected one {result.metric} of {key[0]} on {key[1]}, found "
-                f"{first.value:g} and {result.value:g}: name the results of one decoding",
-                "score",
-            )
-    return list(kept.values())
-
-
 def _ratios(rows: Mapping[str, Mapping[float | None, Sequence[Result]]]) -> list[float]:
     """All ratios, the least noise first."""
     return sorted({snr for row in rows.values() for snr in row if snr is not None}, reverse=True)
@@ -98,13 +84,29 @@ def _table(rows: Mapping[str, Mapping[float | None, Sequence[Result]]]) -> list[
     columns = (None, *ratios)
     return [
         header,
-        *([name, *(_cell(row.get(snr, ())) for snr in columns)] for name, row in rows.items()),
+        *(
+            [name, *(_cell(_once(name, row[snr])) if snr in row else NOT_RUN for snr in columns)]
+            for name, row in rows.items()
+        ),
     ]
 
 
+def _once(system: str, results: Sequence[Result]) -> list[Result]:
+    """Results of one condition, one an experiment, though a file was read twice."""
+    kept: dict[str, Result] = {}
+    for result in results:
+        exp = str(result.scored.get("exp"))
+        first = kept.setdefault(exp, result)
+        if first.value != result.value:
+            raise DataError(
+                f"{system}: expected one {result.metric} of {exp} on {result.scored['set']}, found "
+                f"{first.value:g} and {result.value:g}: name the results of one decoding",
+                "score",
+            )
+    return list(kept.values())
+
+
 def _cell(runs: Sequence[Result]) -> str:
-    if not runs:
-        return NOT_RUN
     values = [100 * run.value for run in runs]
     if len(values) > 1:
         return f"{statistics.fmean(values):.1f}±{statistics.stdev(values):.1f}"
