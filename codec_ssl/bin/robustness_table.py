@@ -15,7 +15,7 @@ from codec_ssl.data.tables import write_atomic
 from codec_ssl.errors import DataError
 from codec_ssl.report.render import FORMATS, render
 from codec_ssl.report.results import Result, find_results, read_results
-from codec_ssl.report.robustness import METRICS, NOTE, systems_of, tables
+from codec_ssl.report.robustness import METRICS, NOTE, draw, systems_of, tables
 
 _ENDINGS = {"text": "txt", "markdown": "md"}
 
@@ -28,7 +28,7 @@ def get_parser() -> argparse.ArgumentParser:
     add("--metric", choices=METRICS, default=METRICS[0], help="word or character error rate")
     add("--sets", nargs="+", help="clean sets to show (default: all that have noisy copies)")
     add("--format", choices=FORMATS, default="text")
-    add("--out", type=Path, help="also write robustness.txt and robustness.md into this folder")
+    add("--out", type=Path, help="folder for robustness.txt and .md of the sets, and a picture")
     return parser
 
 
@@ -39,7 +39,8 @@ def main() -> None:
         DataError: If there are no results of noisy sets, or a set has none.
     """
     args = get_parser().parse_args()
-    found = tables(read_systems(args.results), args.metric)
+    systems = read_systems(args.results)
+    found = tables(systems, args.metric)
     for name in args.sets or [None]:
         if not found or (name is not None and name not in found):
             raise DataError(
@@ -54,6 +55,7 @@ def main() -> None:
         for style, ending in _ENDINGS.items():
             shown = _shown(chosen, args.metric, style)
             write_atomic(args.out / f"robustness.{ending}", shown)
+        draw(systems, args.out / "robustness.png", args.metric)
 
 
 def read_systems(given: Sequence[str]) -> dict[str, list[Result]]:

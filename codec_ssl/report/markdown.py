@@ -63,7 +63,7 @@ def write_report(
     if tradeoff.draw(results, out_dir / TRADEOFF):
         sections.append(f"![PNMI, reconstruction loss and word error rate]({TRADEOFF})")
     sections += best_worst_tables.sections(results)
-    sections += _robustness_sections(results)
+    sections += _robustness_sections(results, out_dir)
     sections += _training_sections({k: _read_json(v) for k, v in histories.items()}, out_dir)
     sections += _usage_sections(stores, out_dir)
     write_atomic(out_dir / REPORT, "\n\n".join(section.strip() for section in sections) + "\n")
@@ -130,7 +130,7 @@ def _hear_sections(files: Sequence[ResultFile]) -> list[str]:
     ]
 
 
-def _robustness_sections(results: Sequence[Result]) -> list[str]:
+def _robustness_sections(results: Sequence[Result], out_dir: Path) -> list[str]:
     """Error rates of recognisers by the noise's level, where noisy sets were scored."""
     systems, sections = robustness.systems_of(results), []
     for metric in robustness.METRICS:
@@ -143,6 +143,9 @@ def _robustness_sections(results: Sequence[Result]) -> list[str]:
         for name, rows in tables.items():
             sections.append(f"## Robustness to noise: {name}, {metric.upper()} in %")
             sections.append(render(rows[0], rows[1:], "markdown", notes=[robustness.NOTE]))
+        picture = f"robustness_{metric}.png"
+        if robustness.draw(systems, out_dir / picture, metric):
+            sections.append(f"![{metric.upper()} by the ratio of speech to noise]({picture})")
     return sections
 
 

@@ -7,14 +7,19 @@ a minus may have become an underscore, as ``score_asr`` writes names of sets.
 import re
 import statistics
 from collections.abc import Mapping, Sequence
+from itertools import cycle
+from pathlib import Path
 from typing import NamedTuple
 
 from codec_ssl.errors import DataError
+from codec_ssl.report.plots import COLOURS, figure, save
 from codec_ssl.report.render import NOT_RUN
 from codec_ssl.report.results import Result
 
 METRICS = ("wer", "cer")
 NOTE = "in brackets 95 % intervals (utterances resampled); ± is the deviation between runs"
+# Runs by system and ratio.
+type _Rows = Mapping[str, Mapping[float | None, Sequence[Result]]]
 _NOISY = re.compile(r"(.+)_snr([-_]?)(\d+(?:\.\d+)?)")
 
 
@@ -53,14 +58,42 @@ def tables(
     Raises:
         DataError: A run was scored twice on one set, with other results.
     """
-    found: dict[str, dict[str, dict[float | None, list[Result]]]] = {}
-    for system, results in systems.items():
-        for result in results:
-            if result.metric == metric:
-                clean, snr = condition_of(str(result.scored.get("set") or ""))
-                rows = found.setdefault(clean, {})
-                rows.setdefault(system, {}).setdefault(snr, []).append(result)
-    return {name: _table(rows) for name, rows in found.items() if _ratios(rows)}
+    return {name: _table(rows) for name, rows in _grouped(systems, metric).items()}
+
+
+def draw(
+    systems: Mapping[str, Sequence[Result]], path: str | Path, metric: str = METRICS[0]
+) -> bool:
+    """Draw error rates by the ratio, a panel a clean set; dotted: that of the clean set itself.
+
+    Args:
+        systems: As for :func:`tables`.
+        path: PNG file to write.
+        metric: One of ``METRICS``.
+
+    Returns:
+        Whether there was something.
+
+    Raises:
+        DataError: As :func:`tables`.
+    """
+    found = _grouped(systems, metric)
+    if not found:
+        return False
+    picture, axes = figure(len(found))
+    for panel, (name, rows) in zip(axes, found.items(), strict=False):
+        for (system, row), colour in zip(rows.items(), cycle(COLOURS), strict=False):
+            means = {snr: statistics.fmean(_percents(runs)) for snr, runs in row.items()}
+            ratios = sorted(snr for snr in means if snr is not None)
+            values = [means[snr] for snr in ratios]
+            panel.plot(ratios, values, color=colour, marker="o", markersize=3, label=system)
+            if None in means:
+                panel.axhline(means[None], color=colour, linestyle=":", linewidth=0.8)
+        labels = {"xlabel": "speech to noise, dB", "ylabel": f"{metric.upper()}, %"}
+        panel.set(title=name, ylim=(0, None), **labels)
+        panel.legend(fontsize="small")
+    save(picture, path)
+    return True
 
 
 def systems_of(results: Sequence[Result]) -> dict[str, list[Result]]:
@@ -73,21 +106,37 @@ def systems_of(results: Sequence[Result]) -> dict[str, list[Result]]:
     return systems
 
 
-def _ratios(rows: Mapping[str, Mapping[float | None, Sequence[Result]]]) -> list[float]:
+def _grouped(systems: Mapping[str, Sequence[Result]], metric: str) -> dict[str, _Rows]:
+    """Results by clean set, system and ratio, of sets that have noisy copies."""
+    found: dict[str, dict[str, dict[float | None, list[Result]]]] = {}
+    for system, results in systems.items():
+        for result in results:
+            if result.metric == metric:
+                clean, snr = condition_of(str(result.scored.get("set") or ""))
+                rows = found.setdefault(clean, {})
+                rows.setdefault(system, {}).setdefault(snr, []).append(result)
+    noisy = {name: rows for name, rows in found.items() if _ratios(rows)}
+    return {
+        name: {
+            system: {snr: _once(system, runs) for snr, runs in row.items()}
+            for system, row in rows.items()
+        }
+        for name, rows in noisy.items()
+    }
+
+
+def _ratios(rows: _Rows) -> list[float]:
     """All ratios, the least noise first."""
     return sorted({snr for row in rows.values() for snr in row if snr is not None}, reverse=True)
 
 
-def _table(rows: Mapping[str, Mapping[float | None, Sequence[Result]]]) -> list[list[str]]:
+def _table(rows: _Rows) -> list[list[str]]:
     ratios = _ratios(rows)
     header = ["system", "clean", *(f"{snr:g} dB" for snr in ratios)]
     columns = (None, *ratios)
     return [
         header,
-        *(
-            [name, *(_cell(_once(name, row[snr])) if snr in row else NOT_RUN for snr in columns)]
-            for name, row in rows.items()
-        ),
+        *([name, *(_cell(row.get(snr, ())) for snr in columns)] for name, row in rows.items()),
     ]
 
 
@@ -106,8 +155,14 @@ def _once(system: str, results: Sequence[Result]) -> list[Result]:
     return list(kept.values())
 
 
+def _percents(runs: Sequence[Result]) -> list[float]:
+    return [100 * run.value for run in runs]
+
+
 def _cell(runs: Sequence[Result]) -> str:
-    values = [100 * run.value for run in runs]
+    if not runs:
+        return NOT_RUN
+    values = _percents(runs)
     if len(values) > 1:
         return f"{statistics.fmean(values):.1f}±{statistics.stdev(values):.1f}"
     if runs[0].interval is None:

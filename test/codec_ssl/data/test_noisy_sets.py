@@ -176,6 +176,22 @@ def test_a_range_is_one_data_dir_with_ratios_and_ids_of_its_own(clean, noises, t
         assert ratio(speech, written - speech) == pytest.approx(float(row["snr"]), abs=0.005)
 
 
+def test_pieces_of_a_recording_become_files_of_their_own(noises, tmp_path):
+    recording = np.random.default_rng(5).uniform(-0.1, 0.1, 8000)
+    wav = {"r": str(tmp_path / "r.wav")}
+    soundfile.write(wav["r"], recording, RATE, subtype="FLOAT")
+    segments = {"u1": ("r", 0.125, 0.5), "u2": ("r", 0.5, None)}
+    speakers = {"u1": "s", "u2": "s"}
+    clean = DataDir.write(tmp_path / "cut", wav=wav, utt2spk=speakers, segments=segments)
+    sets = NoisySets(tmp_path / "out", clean, noises, Conditions((5,)))
+    sets.run()
+    (made,) = sets.finalize()
+    assert list(made.wav_scp) == ["u1", "u2"] and not made.segments
+    for utt_id, part in (("u1", recording[1000:4000]), ("u2", recording[4000:])):
+        written, _ = soundfile.read(made.wav_scp[utt_id])
+        assert ratio(part, written - part) == pytest.approx(5, abs=0.005)
+
+
 def test_an_equal_range_is_one_ratio(clean, noises, tmp_path):
     sets = NoisySets(tmp_path / "out", clean, noises, Conditions(snr_range=(10, 10)))
     sets.run()

@@ -1,9 +1,12 @@
 """Tables of error rates in noise, from hand-made results."""
 
 import pytest
+from matplotlib.axes import Axes
+from PIL import Image
 
 from codec_ssl.bin import robustness_table
 from codec_ssl.errors import DataError
+from codec_ssl.report import robustness
 from codec_ssl.report.markdown import write_report
 from codec_ssl.report.results import Result, write_results
 from codec_ssl.report.robustness import Condition, condition_of, systems_of, tables
@@ -53,6 +56,18 @@ def test_systems_are_rows_and_conditions_columns():
     assert tables({"codes": [wer(0.7, "other")]}) == {}
 
 
+def test_curves_are_the_means_of_runs_from_most_noise_to_least(tmp_path, monkeypatch):
+    drawn = []
+    monkeypatch.setattr(Axes, "plot", lambda _, x, y, **__: drawn.append((x, y)))
+    monkeypatch.setattr(Axes, "legend", lambda *_, **__: None)
+    runs = [wer(0.1, "t_snr5", "a"), wer(0.2, "t_snr5", "b"), wer(0.6, "t_snr-5", "a")]
+    assert robustness.draw({"codes": [*runs, wer(0.05, "t")]}, tmp_path / "a.png")
+    (drawn_x, drawn_y), *others = drawn
+    assert drawn_x == [-5, 5] and drawn_y == pytest.approx([60, 15]) and not others
+    assert not robustness.draw({"codes": [wer(0.05, "t")]}, tmp_path / "b.png")
+    assert not (tmp_path / "b.png").exists()
+
+
 def test_runs_of_a_system_are_averaged_and_one_read_twice_counts_once():
     runs = [wer(0.1, "t_snr5", "a"), wer(0.2, "t_snr5", "b"), wer(0.1, "t_snr5", "a")]
     assert tables({"codes": runs})["t"][1] == ["codes", "–", "15.0±7.1"]
@@ -88,6 +103,8 @@ def test_the_command_tabulates_what_it_finds(scored, tmp_path, call, capsys):
     assert lines[2] == "| system | clean | 0 dB |"
     assert lines[4] == "| codes_1 | 10.0 [5.0, 15.0] | 30.0 [25.0, 35.0] |"
     assert (tmp_path / "table/robustness.md").read_text() == shown
+    with Image.open(tmp_path / "table/robustness.png") as picture:
+        picture.load()
     assert "codes_2" in (tmp_path / "table/robustness.txt").read_text()
     named = [f"codes={scored}/exp/codes_{run}" for run in (1, 2)]
     call(robustness_table, *named, f"mel={scored}/exp/mel", "--metric", "cer", "--sets", "test")
@@ -113,6 +130,7 @@ def test_a_report_shows_the_table(scored, tmp_path):
     assert "## Robustness to noise: test, WER in %" in text
     assert "| mel | 15.0 [10.0, 20.0] | 60.0 [55.0, 65.0] |" in text
     assert "## Robustness to noise: test, CER in %" in text
+    assert "(robustness_wer.png)" in text and (tmp_path / "robustness_cer.png").stat().st_size
 
 
 def test_a_report_of_two_decodings_says_why_it_has_no_table(scored, tmp_path):
