@@ -4,7 +4,7 @@ import argparse
 from collections.abc import Callable
 from pathlib import Path
 
-from codec_ssl.bin import sound_corpora
+from codec_ssl.bin import noise_corpora, sound_corpora
 from codec_ssl.bin.cli import positive_int, run
 from codec_ssl.data import audio_folder, mini_corpus
 from codec_ssl.data.alignment import read_textgrids, write_ctm
@@ -21,6 +21,7 @@ def get_parser() -> argparse.ArgumentParser:
     _add_mini(commands.add_parser("mini", help="synthesize the embedded corpus"))
     _add_folder(commands.add_parser("folder", help="any folder of audio, a manifest if you like"))
     sound_corpora.add_commands(commands)
+    noise_corpora.add_commands(commands)
     _add_align(commands.add_parser("align", help="phones.ctm of a transcribed data dir"))
     _add_phones(commands.add_parser("phones", help="phones.ctm from an aligner's TextGrids"))
     _add_librispeech(commands.add_parser("librispeech", help="LibriSpeech, by lhotse"))

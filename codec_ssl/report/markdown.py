@@ -8,7 +8,15 @@ from typing import Any
 
 from codec_ssl.data.tables import write_atomic
 from codec_ssl.errors import DataError
-from codec_ssl.report import best_worst_tables, hear, plots, tokenizers, tradeoff, tts
+from codec_ssl.report import (
+    best_worst_tables,
+    hear,
+    plots,
+    robustness,
+    tokenizers,
+    tradeoff,
+    tts,
+)
 from codec_ssl.report.best_worst import names_codec
 from codec_ssl.report.layers import Curve, Point, curves, majority, metrics_of
 from codec_ssl.report.render import render
@@ -55,6 +63,7 @@ def write_report(
     if tradeoff.draw(results, out_dir / TRADEOFF):
         sections.append(f"![PNMI, reconstruction loss and word error rate]({TRADEOFF})")
     sections += best_worst_tables.sections(results)
+    sections += _robustness_sections(results, out_dir)
     sections += _training_sections({k: _read_json(v) for k, v in histories.items()}, out_dir)
     sections += _usage_sections(stores, out_dir)
     write_atomic(out_dir / REPORT, "\n\n".join(section.strip() for section in sections) + "\n")
@@ -119,6 +128,25 @@ def _hear_sections(files: Sequence[ResultFile]) -> list[str]:
         " The first of them:",
         _provenance(files[0]),
     ]
+
+
+def _robustness_sections(results: Sequence[Result], out_dir: Path) -> list[str]:
+    """Error rates of recognisers by the noise's level, where noisy sets were scored."""
+    systems, sections = robustness.systems_of(results), []
+    for metric in robustness.METRICS:
+        try:
+            tables = robustness.tables(systems, metric)
+        except DataError as error:
+            # A report of several decodings of one model; the command can be told which to take.
+            sections.append(f"No table of robustness to noise: {error}")
+            continue
+        for name, rows in tables.items():
+            sections.append(f"## Robustness to noise: {name}, {metric.upper()} in %")
+            sections.append(render(rows[0], rows[1:], "markdown", notes=[robustness.NOTE]))
+        picture = f"robustness_{metric}.png"
+        if robustness.draw(systems, out_dir / picture, metric):
+            sections.append(f"![{metric.upper()} by the ratio of speech to noise]({picture})")
+    return sections
 
 
 def _pictures(folder: Path, out_dir: Path) -> list[str]:
