@@ -23,7 +23,7 @@ import numpy as np
 from tqdm import tqdm
 
 from codec_ssl.asr.recognizer import Experiment, Transcript
-from codec_ssl.asr.speech import Speech, describe, record_speech, seconds_of
+from codec_ssl.asr.speech import Speech, record_speech, seconds_of
 from codec_ssl.data.parts import PartFolder
 from codec_ssl.data.tables import numbered_lines, write_atomic, write_table
 from codec_ssl.errors import DataError
@@ -167,7 +167,7 @@ def facts(experiment: Experiment, speech: Speech) -> dict[str, Any]:
         "objective": config.get("objective"),
         "search": vars(recognizer.options),
         "speech": content,
-        **describe(speech),
+        **recognizer.describe(speech),
     }
 
 

@@ -22,7 +22,17 @@ _SHOWN = 5
 METRICS = {"word": "wer", "character": "cer"}
 _logger = logging.getLogger(__name__)
 _FACTS = (
-    *("config", "exp", "checkpoint", "features", "tokenizer", "sizes", "objective", "search"),
+    *(
+        "config",
+        "exp",
+        "checkpoint",
+        "features",
+        "tokenizer",
+        "input",
+        "sizes",
+        "objective",
+        "search",
+    ),
 )
 
 

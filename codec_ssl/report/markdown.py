@@ -12,6 +12,7 @@ from codec_ssl.report import (
     best_worst_tables,
     hear,
     plots,
+    recognition,
     robustness,
     tokenizers,
     tradeoff,
@@ -54,12 +55,13 @@ def write_report(
     found = {path: read_results(path) for path in result_files}
     for number, (path, file) in enumerate(found.items()):
         prefix = "" if len(found) == 1 else f"{number + 1}_"
-        # Each of HEAR's files is a cell of one table.
-        if not _is_hear(file):
+        # Each of HEAR's files, and of recognisers', is a cell of one table.
+        if not _is_hear(file) and not _is_recognition(file):
             sections += _results_sections(file, out_dir, prefix)
         sections += _pictures(Path(path).parent, out_dir)
     results = [result for file in found.values() for result in file.results]
     sections += _hear_sections([file for file in found.values() if _is_hear(file)])
+    sections += _recognition_sections([f for f in found.values() if _is_recognition(f)])
     if tradeoff.draw(results, out_dir / TRADEOFF):
         sections.append(f"![PNMI, reconstruction loss and word error rate]({TRADEOFF})")
     sections += best_worst_tables.sections(results)
@@ -128,6 +130,20 @@ def _hear_sections(files: Sequence[ResultFile]) -> list[str]:
         " The first of them:",
         _provenance(files[0]),
     ]
+
+
+def _is_recognition(file: ResultFile) -> bool:
+    return bool(file.results) and all(map(recognition.is_recognition, file.results))
+
+
+def _recognition_sections(files: Sequence[ResultFile]) -> list[str]:
+    """A table of recognisers for each test set, and how the first of its cells was made."""
+    found = recognition.tables([result for file in files for result in file.results])
+    sections = []
+    for name, rows in found.items():
+        sections += [f"## Recognition of {name}"]
+        sections.append(render(rows[0], rows[1:], "markdown", notes=[recognition.NOTE]))
+    return [*sections, "The first of them:", _provenance(files[0])] if found else []
 
 
 def _robustness_sections(results: Sequence[Result], out_dir: Path) -> list[str]:

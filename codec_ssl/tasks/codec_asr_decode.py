@@ -22,6 +22,7 @@ from torch.nn.utils.rnn import pad_sequence
 import codec_ssl.tasks.codec_asr  # noqa: F401  (the names in its configs)
 from codec_ssl.asr.fit import encoder_frames, frontend_frames
 from codec_ssl.asr.recognizer import Experiment, Transcript
+from codec_ssl.asr.speech import Speech, describe
 from codec_ssl.errors import CheckpointError, ConfigError
 from codec_ssl.features.stream import batch_slices
 from codec_ssl.tokens.files import canonical
@@ -143,6 +144,12 @@ class EncoderRecognizer:
     def _transduce(self, encoded: Tensor) -> Transcript:
         best = self.speech2text.beam_search_transducer(encoded)[0]
         return Transcript(self.text(list(best.yseq)), float(best.score), False)
+
+    @staticmethod
+    def describe(speech: Speech) -> dict[str, str | None]:
+        """What tables call the speech: ``input`` is the codec's name, or ``audio``."""
+        found = describe(speech)
+        return {"input": found["features"] or found["tokenizer"], "sizes": found["sizes"]}
 
     def text(self, tokens: Sequence[int]) -> str:
         """The text of token numbers, blanks and the end left out."""

@@ -93,8 +93,8 @@ mix() {
     shift 2
     if stage 2 noise "${out}" "noise of ${noises} on ${set}" --in "${datadir}" --in "${noises}" ${rooms:+--in "${rooms}"} \
         --opt "$* ${noise_seed}"; then
-        python -m codec_ssl.bin.noisy_sets --data_dir "${datadir}/${set}" --noises "${noises}" ${rooms:+--rooms "${rooms}"} \
-            --seed "${noise_seed}" --out "${out}" "$@"
+        job_gpu=0 run_jobs "${out}/logs/mix" python -m codec_ssl.bin.noisy_sets --data_dir "${datadir}/${set}" --noises "${noises}" \
+            ${rooms:+--rooms "${rooms}"} --seed "${noise_seed}" --out "${out}" "$@"
         stage_done
     fi
 }
@@ -234,9 +234,6 @@ done
 
 if stage 10 report "${expdir}/report" "REPORT.md, plots, robustness" "${scored[@]}"; then
     python -m codec_ssl.bin.report --expdir "${expdir}" --title "Codec-ASR: ${recipe}" --out "${expdir}/report"
-    if [ -n "${noises}" ]; then
-        python -m codec_ssl.bin.robustness_table "${expdir}" | tee "${expdir}/report/robustness.txt"
-    fi
     stage_done
     log "report: $(realpath "${expdir}")/report/REPORT.md"
 fi
