@@ -74,10 +74,14 @@ def test_languages_are_tokens_of_their_own_before_the_text(finished: Path):
     assert TokenStore(finished / "dump/codes_codec/train_10min").utt_ids == train.utt_ids
 
 
-def test_the_report_has_groups_and_languages(finished: Path):
+def test_the_report_has_both_groups_and_the_scores_all_languages(finished: Path):
     report = (finished / "exp/report/REPORT.md").read_text()
-    for row in ("cer normal, %", "cer few shot, %", "cer epo, %", "language accuracy normal, %"):
-        assert f"| {row} |" in report
+    for column in ("CER normal, %", "CER few-shot, %", "languages right, normal, %"):
+        assert f"| {column} |" in report
+    [scores] = finished.glob("exp/*/score_test_10min/scores.txt")
+    rows = [line.split()[:3] for line in scores.read_text().splitlines()]
+    for language, group in (("deu", "normal"), ("eng", "normal"), ("epo", "few-shot")):
+        assert ["lang", language, group] in rows
 
 
 def test_a_second_run_does_nothing_and_says_so(finished: Path):
