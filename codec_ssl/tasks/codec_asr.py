@@ -184,5 +184,6 @@ def _forget_codebook(args: argparse.Namespace) -> None:
     """Let the saved config need no codebook: the checkpoint has the embeddings."""
     if args.frontend == UNITS:
         conf = args.frontend_conf
-        args.frontend_source = {"init": conf.get("init", "codebook"), "codebook": conf["codebook"]}
+        init, codebook = conf.get("init", "codebook"), conf.get("codebook")
+        args.frontend_source = {"init": init, "codebook": codebook}
         args.frontend_conf = {**conf, "codebook": None, "init": "checkpoint"}

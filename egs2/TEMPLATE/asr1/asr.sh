@@ -22,7 +22,6 @@ size=                # variant of the recipe: configs of conf/<size>, and --size
 audio_dir=           # a folder of audio to use in place of the recipe's corpus
 manifest=            # its table (tab separated: utt_id, path, speaker, text, any label)
 audio_opts=          # more options for prepare_data folder, e.g. "--where corpus=fsdd --unseen fsdd-theo"
-align=               # a language such as en: align the phones, for whoever trains more on this data
 local_data_opts=     # more options for local/data.sh
 train_set=train      # data dirs to train on; several are put together
 valid_set=valid      # data dir for validation
@@ -76,6 +75,7 @@ if [ -n "${train_noise}" ] && [ -z "${noises}" ]; then die "--train_noise needs 
 [ "${input}" = codes ] && model=codec || model=logmel
 asr_train_config=${asr_train_config:-$(conf "train_${model}_asr.yaml")}
 [ -f "${asr_train_config}" ] || die "no training config ${asr_train_config}"
+align=""  # phones are not needed here
 read -r -a trains <<<"${train_set}"
 sets=$(unique_words "${train_set} ${valid_set} ${test_sets}")
 recipe=${PWD#"${root}/"}
