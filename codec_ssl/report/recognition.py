@@ -17,7 +17,12 @@ NOTE = "in brackets 95 % intervals (utterances resampled); ± is the deviation b
 _COLUMNS = {
     "wer": "WER, %",
     "cer": "CER, %",
+    # ML-SUPERB's
+    "cer_normal": "CER normal, %",
+    "cer_few_shot": "CER few-shot, %",
     "language_accuracy": "languages right, %",
+    "language_accuracy_normal": "languages right, normal, %",
+    "language_accuracy_few_shot": "languages right, few-shot, %",
     "real_time_factor": "real-time factor",
 }
 # Runs by experiment and metric.

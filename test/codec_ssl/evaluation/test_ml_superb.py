@@ -83,14 +83,6 @@ def test_rates_are_of_all_characters_of_a_group(scores):
     assert group_of("epo") == "few_shot" and group_of("eng") == "normal"
 
 
-def test_the_first_token_is_the_language_and_none_is_wrong(scores):
-    found = scores.identified
-    assert found.found == {"a": "eng", "b": "deu", "c": "none", "d": "epo"}
-    assert found.right() == [True, False, False, True] and found.accuracy() == 0.5
-    assert found.accuracy(["a", "b"]) == 0.5
-    assert found.mistaken_for(["a", "b"]) == "deu" and found.mistaken_for(["a"]) == ""
-
-
 def test_the_table_has_groups_then_languages(scores):
     header, _, *rows = language_table(scores).splitlines()
     assert header.split() == ["group", "#", "Snt", "#", "Chr", "CER", "LID", "mistaken", "for"]
