@@ -48,6 +48,8 @@ setup(
     install_requires=[
         "descript-audio-codec>=1.0.0",
         "descript-audiotools>=0.7.2",
+        # ESPnet's ASR models count validation errors with it.
+        "editdistance>=0.8",
         "encodec>=0.1.1",
         "espnet>=202609",
         "faiss-cpu>=1.10",

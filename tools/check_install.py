@@ -235,6 +235,15 @@ def sklearn_check() -> str:
     return "mutual information"
 
 
+@check("editdistance")
+def editdistance_check() -> str:
+    """What ESPnet counts validation errors with."""
+    import editdistance
+
+    expect(editdistance.eval(["a", "b", "c"], ["a", "x"]) == 2, "distance should be 2")
+    return "edit distance"
+
+
 @check("jiwer")
 def jiwer_check() -> str:
     """Count the errors of a transcript."""

@@ -5,6 +5,7 @@
 ``part-00000.tsv``   id, score, whether it was cut, and text of utterances of like lengths
 ``text``             Kaldi's table of hypotheses, when all parts are there
 ``utt2score``        log-probabilities of the hypotheses
+``timing.json``      seconds that decoding took, and that the speech lasts
 ===================  ============================================================================
 
 The parts are a plan of the utterance list, so the result doesn't depend on the number of jobs, and
@@ -22,13 +23,14 @@ import numpy as np
 from tqdm import tqdm
 
 from codec_ssl.asr.recognizer import Experiment, Transcript
-from codec_ssl.asr.speech import Speech, describe, record_speech
+from codec_ssl.asr.speech import Speech, record_speech, seconds_of
 from codec_ssl.data.parts import PartFolder
 from codec_ssl.data.tables import numbered_lines, write_atomic, write_table
 from codec_ssl.errors import DataError
 from codec_ssl.tokens.store import TokenStore
 
 META_NAME, TEXT_NAME, SCORE_NAME = "decode.json", "text", "utt2score"
+TIMING_NAME = "timing.json"
 PART_UTTERANCES = 500
 _STAGE = "decode"
 _logger = logging.getLogger(__name__)
@@ -74,8 +76,11 @@ class HypothesisFolder(PartFolder):
         begin = time.perf_counter()
         found = dict(recognize({utt_id: self._speech[utt_id] for utt_id in utt_ids}))
         lines = (f"{u}\t{t.score:.4f}\t{int(t.cut)}\t{t.text}\n" for u, t in found.items())
-        write_atomic(self.file(part), "".join(lines))
-        rate = len(utt_ids) / (time.perf_counter() - begin)
+        text = "".join(lines)
+        seconds = time.perf_counter() - begin
+        write_atomic(self._seconds_file(part), f"{seconds:.4f}\n")
+        write_atomic(self.file(part), text)
+        rate = len(utt_ids) / seconds
         _logger.info("part %d of %d: %.1f utterances a second", part + 1, self.num_parts, rate)
 
     def finalize(self) -> dict[str, str]:
@@ -100,7 +105,21 @@ class HypothesisFolder(PartFolder):
             _logger.warning("%s: %d hypotheses ended at the length limit", self.path, cut)
         write_table(self.path / SCORE_NAME, {utt_id: score for utt_id, score, _, _ in rows})
         write_table(self.path / TEXT_NAME, hypotheses)
+        self._write_timing()
         return hypotheses
+
+    def _seconds_file(self, part: int) -> Path:
+        return self.file(part).with_suffix(".seconds")
+
+    def _write_timing(self) -> None:
+        """What all parts took together; of a folder that an earlier version began, nothing."""
+        files = [self._seconds_file(part) for part in range(self.num_parts)]
+        if all(file.exists() for file in files):
+            timing = {
+                "decoding_seconds": sum(float(file.read_text()) for file in files),
+                "speech_seconds": sum(seconds_of(self._speech).values()),
+            }
+            write_atomic(self.path / TIMING_NAME, json.dumps(timing) + "\n")
 
 
 def decode_set(
@@ -144,11 +163,11 @@ def facts(experiment: Experiment, speech: Speech) -> dict[str, Any]:
         "exp": str(experiment.path),
         "checkpoint": experiment.checkpoint,
         "model": recognizer.fingerprint,
-        "normalization": vars(recognizer.pieces.normalization),
+        "normalization": recognizer.normalization,
         "objective": config.get("objective"),
         "search": vars(recognizer.options),
         "speech": content,
-        **describe(speech),
+        **recognizer.describe(speech),
     }
 
 
@@ -163,6 +182,12 @@ def read_facts(path: str | Path) -> dict[str, Any]:
         return json.loads(file.read_text(encoding="utf-8"))
     except (OSError, ValueError) as error:
         raise DataError(f"{file}: expected what decode_asr writes: {error}", _STAGE) from error
+
+
+def read_timing(path: str | Path) -> dict[str, float]:
+    """What was written beside hypotheses about their time; {} where nothing was."""
+    file = Path(path) / TIMING_NAME
+    return json.loads(file.read_text(encoding="utf-8")) if file.is_file() else {}
 
 
 def _read_part(path: Path) -> Iterator[tuple[str, str, str, str]]:

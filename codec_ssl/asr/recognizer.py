@@ -17,7 +17,7 @@ from codec_ssl.asr.decoder_only import DecoderOnlyASR, build_decoder_only
 from codec_ssl.asr.frames import UnitEmbedding
 from codec_ssl.asr.growing import GrowingHypotheses
 from codec_ssl.asr.sequences import check_units
-from codec_ssl.asr.speech import Speech, check_speech
+from codec_ssl.asr.speech import Speech, check_speech, describe
 from codec_ssl.asr.text import Pieces
 from codec_ssl.errors import CheckpointError, DataError
 from codec_ssl.features.stream import batch_slices
@@ -69,6 +69,16 @@ class Recognizer:
         digest = hashlib.sha256(pieces.fingerprint.encode())
         digest_state(digest, model.state_dict())
         self.fingerprint = digest.hexdigest()
+
+    @staticmethod
+    def describe(speech: Speech) -> dict[str, str | None]:
+        """What tables call the speech."""
+        return describe(speech)
+
+    @property
+    def normalization(self) -> dict[str, str]:
+        """What is done to transcripts, as plain values."""
+        return vars(self.pieces.normalization)
 
     def __call__(self, speech: Mapping[str, np.ndarray]) -> Iterator[tuple[str, Transcript]]:
         """Transcribe utterances, the shortest first.

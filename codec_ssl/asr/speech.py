@@ -1,4 +1,4 @@
-"""The speech side of an ASR data set: units of a token store, or features of a cache.
+"""The speech side of an ASR data set: units of a token store, features of a cache, or audio.
 
 The continuous features are the upper bound of RepCodec (arXiv 2309.00169, section 4.1): in place
 of units, through a Linear.
@@ -9,14 +9,15 @@ from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
+from codec_ssl.data.waveforms import Waveforms
 from codec_ssl.errors import CheckpointError, DataError
 from codec_ssl.features.cache import FeatureCache
 from codec_ssl.tokens import contract
 from codec_ssl.tokens.meta import features_name
 from codec_ssl.tokens.store import TokenStore
 
-Speech = TokenStore | FeatureCache
-CODES, FEATURES = "codes", "features"
+Speech = TokenStore | FeatureCache | Waveforms
+CODES, FEATURES, AUDIO = "codes", "features", "audio"
 CONTINUOUS = "continuous"
 
 
@@ -24,6 +25,8 @@ def record_speech(speech: Speech) -> dict[str, Any]:
     """What a model keeps about the speech that it was trained on: plain values, for YAML."""
     if isinstance(speech, TokenStore):
         return {CODES: contract.record(speech)}
+    if isinstance(speech, Waveforms):
+        return {AUDIO: {"sample_rate": speech.sample_rate, "content": speech.content}}
     return {
         FEATURES: {
             "origin": asdict(speech.origin),
@@ -56,13 +59,20 @@ def check_speech(
     if isinstance(speech, TokenStore):
         contract.check_checkpoint(speech, recorded[CODES], same_data=same_data)
         return
-    for what, expected in recorded[FEATURES].items():
-        if found[FEATURES][what] != expected and (same_data or what != "content"):
+    [(kind, told)] = recorded.items()
+    for what, expected in told.items():
+        if found[kind][what] != expected and (same_data or what != "content"):
             raise CheckpointError(
                 f"{speech.path}: {what}: expected {expected}, with which {source} was trained,"
-                f" found {found[FEATURES][what]}",
-                stage="features",
+                f" found {found[kind][what]}",
+                stage="features" if kind == FEATURES else "data",
             )
+
+
+def seconds_of(speech: Speech) -> dict[str, float]:
+    """Duration of each utterance in seconds, by its frames."""
+    rate = speech.origin.frame_rate if isinstance(speech, FeatureCache) else speech.frame_rate
+    return {u: n / rate for u, n in zip(speech.utt_ids, speech.lengths.tolist(), strict=True)}
 
 
 def check_frames(speech: Speech) -> None:
@@ -89,6 +99,8 @@ def describe(speech: Speech) -> dict[str, str | None]:
             "tokenizer": CONTINUOUS,
             "sizes": None,
         }
+    if isinstance(speech, Waveforms):
+        return {"features": AUDIO, "tokenizer": CONTINUOUS, "sizes": None}
     maker, sizes = speech.meta.maker, "x".join(map(str, speech.meta.sizes))
     tokenizer = maker["name"].removesuffix(sizes).rstrip("_") or maker["name"]
     known = maker.get("encoder") or maker["kind"] == "codec"

@@ -154,6 +154,7 @@ def train_pieces(
     vocab_size: int = 5000,
     model_type: str = "unigram",
     normalization: Normalization | None = None,
+    symbols: Sequence[str] = (),
     num_threads: int = 4,
 ) -> Pieces:
     """Train SentencePiece on transcripts; every character of them becomes known.
@@ -165,6 +166,7 @@ def train_pieces(
             paper: 5000 for English, 10000 for three languages together.
         model_type: ``unigram``, ``bpe`` or ``char``.
         normalization: What to do to each text first; the default keeps case.
+        symbols: Pieces of their own that are never cut, such as languages' tokens.
         num_threads: Threads of SentencePiece.
 
     Raises:
@@ -191,6 +193,7 @@ def train_pieces(
             eos_id=END,
             bos_id=-1,
             pad_id=-1,
+            user_defined_symbols=list(symbols),
             num_threads=num_threads,
             minloglevel=1,
         )

@@ -2,10 +2,9 @@
 
 import argparse
 import logging
-from collections.abc import Collection
+from collections.abc import Callable, Collection
 from pathlib import Path
 
-from codec_ssl.asr.text import Normalization
 from codec_ssl.data.tables import read_table
 from codec_ssl.errors import DataError
 
@@ -26,7 +25,7 @@ def add_unusable_option(parser: argparse._ActionsContainer) -> None:
 
 def read_transcripts(
     path: str | Path,
-    normalization: Normalization,
+    normalization: Callable[[str], str],
     *,
     utt_ids: Collection[str] | None = None,
     unusable: str = "error",

@@ -4,11 +4,11 @@ import argparse
 from collections.abc import Callable
 from pathlib import Path
 
-from codec_ssl.bin import sound_corpora
+from codec_ssl.bin import noise_corpora, sound_corpora
 from codec_ssl.bin.cli import positive_int, run
 from codec_ssl.data import audio_folder, mini_corpus
 from codec_ssl.data.alignment import read_textgrids, write_ctm
-from codec_ssl.data.corpora import audioset, css10, fma, librilight, ljspeech, mls
+from codec_ssl.data.corpora import audioset, css10, fma, librilight, ljspeech, ml_superb, mls
 from codec_ssl.data.corpora.single_speaker import NUM_EVAL
 from codec_ssl.data.data_dir import PHONES, DataDir
 from codec_ssl.errors import ConfigError
@@ -21,10 +21,12 @@ def get_parser() -> argparse.ArgumentParser:
     _add_mini(commands.add_parser("mini", help="synthesize the embedded corpus"))
     _add_folder(commands.add_parser("folder", help="any folder of audio, a manifest if you like"))
     sound_corpora.add_commands(commands)
+    noise_corpora.add_commands(commands)
     _add_align(commands.add_parser("align", help="phones.ctm of a transcribed data dir"))
     _add_phones(commands.add_parser("phones", help="phones.ctm from an aligner's TextGrids"))
     _add_librispeech(commands.add_parser("librispeech", help="LibriSpeech, by lhotse"))
     _add_mls(commands.add_parser("mls", help="Multilingual LibriSpeech"))
+    _add_ml_superb(commands.add_parser("ml_superb", help="ML-SUPERB, 143 languages"))
     _add_audioset(commands.add_parser("audioset", help="AudioSet, as far as it was downloaded"))
     _add_css10(commands.add_parser("css10", help="CSS10, single speakers of ten languages"))
     _add_ljspeech(commands.add_parser("ljspeech", help="LJSpeech"))
@@ -70,6 +72,13 @@ def _add_folder(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--max_duration", type=float, metavar="SECONDS", help="cut longer recordings into segments"
     )
+    parser.add_argument(
+        "--unseen",
+        action="append",
+        default=[],
+        metavar="SPEAKER",
+        help="put this speaker into a data dir of its own, unseen; may be given several times",
+    )
     parser.set_defaults(call=_folder)
 
 
@@ -94,6 +103,16 @@ def _add_mls(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--hours", type=float, help="also a random subset of train, so long")
     parser.add_argument("--seed", type=int, default=0, help="of the subset")
     parser.set_defaults(call=_mls)
+
+
+def _add_ml_superb(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("--corpus_dir", type=Path, required=True, help="has fleurs, ... in it")
+    parser.add_argument("--out_dir", type=Path, required=True)
+    parser.add_argument("--duration", choices=ml_superb.DURATIONS, default="10min")
+    parser.add_argument("--corpora", nargs="+", default=[], help="such as fleurs; default: all")
+    parser.add_argument("--languages", nargs="+", default=[], help="such as eng; default: all")
+    parser.add_argument("--setting", choices=ml_superb.MONOLINGUAL, help="of the monolingual track")
+    parser.set_defaults(call=_ml_superb)
 
 
 def _add_audioset(parser: argparse.ArgumentParser) -> None:
@@ -178,6 +197,7 @@ def _folder(args: argparse.Namespace) -> list[DataDir]:
         split_by=args.split_by,
         seed=args.seed,
         max_duration=args.max_duration,
+        unseen=args.unseen,
     )
 
 
@@ -211,6 +231,19 @@ def _librispeech(args: argparse.Namespace) -> list[DataDir]:
 def _mls(args: argparse.Namespace) -> list[DataDir]:
     return mls.prepare(
         args.corpus_dir, args.out_dir, args.languages, args.parts, args.hours, args.seed
+    )
+
+
+def _ml_superb(args: argparse.Namespace) -> list[DataDir]:
+    corpora, languages = args.corpora, args.languages
+    if args.setting:
+        corpora, languages = ([each] for each in ml_superb.MONOLINGUAL[args.setting])
+    return ml_superb.prepare(
+        args.corpus_dir,
+        args.out_dir,
+        args.duration,
+        corpora=corpora,
+        languages=languages,
     )
 
 

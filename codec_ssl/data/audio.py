@@ -49,7 +49,11 @@ class AudioInfo:
 
 
 def read_audio(
-    source: AudioSource | str | Path, sample_rate: int | None = None, *, min_samples: int = 1
+    source: AudioSource | str | Path,
+    sample_rate: int | None = None,
+    *,
+    min_samples: int = 1,
+    first_channel: bool = False,
 ) -> tuple[np.ndarray, int]:
     """Read an utterance as mono: the mean of the channels, resampled if a rate is given.
 
@@ -57,6 +61,7 @@ def read_audio(
         source: An utterance, or the path of a file to read whole.
         sample_rate: Rate to resample to, in Hz; None keeps the file's.
         min_samples: Fewer samples than this at the returned rate are too short.
+        first_channel: Whether to take the first channel in place of the mean.
 
     Returns:
         Samples ``(N,)`` float32 and their rate. Only the segment's part of the file is decoded.
@@ -68,7 +73,8 @@ def read_audio(
     source = _as_source(source)
     with open_audio(source) as file:
         rate = sample_rate or file.samplerate
-        blocks = list(_resampled(_checked_blocks(source, file), file.samplerate, rate))
+        read = _checked_blocks(source, file, first_channel)
+        blocks = list(_resampled(read, file.samplerate, rate))
     wav = np.concatenate(blocks) if blocks else np.zeros(0, np.float32)
     _check_length(source, len(wav), min_samples)
     return wav, rate
@@ -146,10 +152,12 @@ def _frame_range(source: AudioSource, file: AudioFile) -> tuple[int, int | None]
     return start, stop
 
 
-def _checked_blocks(source: AudioSource, file: AudioFile) -> Iterator[np.ndarray]:
+def _checked_blocks(
+    source: AudioSource, file: AudioFile, first_channel: bool = False
+) -> Iterator[np.ndarray]:
     """Decode the utterance in blocks ``(n,)`` of mono float32 at the file's rate."""
     start, stop = _frame_range(source, file)
-    if file.channels > 1:
+    if file.channels > 1 and not first_channel:
         _say_averaging(file.channels)
     position = start
     try:
@@ -162,7 +170,8 @@ def _checked_blocks(source: AudioSource, file: AudioFile) -> Iterator[np.ndarray
             if not np.isfinite(block).all():
                 raise bad_audio(source, "nonfinite", f"NaN or infinity before frame {position}")
             if len(block):
-                yield block[:, 0] if block.shape[1] == 1 else block.mean(axis=1)
+                alone = first_channel or block.shape[1] == 1
+                yield block[:, 0] if alone else block.mean(axis=1)
             if len(block) < wanted:
                 break
     except soundfile.LibsndfileError as error:

@@ -15,6 +15,7 @@ from codec_ssl.data.tables import numbered_lines
 from codec_ssl.errors import DataError
 
 FRACTIONS = {"train": 0.8, "valid": 0.1, "test": 0.1}
+UNSEEN = "unseen"
 # Also those that libsndfile cannot read: such files are reported as bad audio, not passed over.
 _EXTENSIONS = re.compile(
     r"\.(wave?|w64|rf64|flac|mp3|og[ga]|opus|aif[fc]?|au|snd|caf|sph|nist|m4a|aac|wma)", re.I
@@ -55,6 +56,7 @@ def prepare(
     split_by: str = "utterance",
     seed: int = 0,
     max_duration: float | None = None,
+    unseen: Collection[str] = (),
 ) -> list[DataDir]:
     """Write a data dir for each split of a folder of audio.
 
@@ -73,9 +75,12 @@ def prepare(
         seed: Of the splits.
         max_duration: Longer recordings are cut into segments of equal length, at most this
             many seconds; they lose their transcripts.
+        unseen: Speakers whose utterances make a data dir ``unseen`` of their own, and are in no
+            split.
 
     Raises:
-        DataError: If there is no audio, the manifest is malformed, or nothing is left.
+        DataError: If there is no audio, the manifest is malformed, a speaker of ``unseen`` isn't
+            there, or nothing is left.
     """
     audio_dir = Path(audio_dir)
     if manifest is None:
@@ -85,7 +90,11 @@ def prepare(
     recordings = _filtered(recordings, where or {}, str(manifest or audio_dir))
     pieces = _pieces(recordings, max_duration)
     out_dir = Path(out_dir)
-    splits = assign(_units(recordings, pieces, split_by), fractions, seed)
+    held_out = _utterances_of(unseen, recordings, pieces)
+    seen = [each for each in recordings if each.speaker not in unseen]
+    splits = assign(_units(seen, pieces, split_by), fractions, seed)
+    if held_out:
+        splits[UNSEEN] = held_out
     made = [_write(out_dir / name, utt_ids, recordings, pieces) for name, utt_ids in splits.items()]
     _logger.info(
         "%d recordings of %s: %s",
@@ -225,6 +234,24 @@ def _pieces(
                 f"{recording.utt_id}-{index:04d}": piece for index, piece in enumerate(cut)
             }
     return pieces
+
+
+def _utterances_of(
+    speakers: Collection[str],
+    recordings: Iterable[Recording],
+    pieces: Mapping[str, Mapping[str, _Piece]],
+) -> list[str]:
+    """Utterances of speakers, sorted."""
+    found = {speaker: [] for speaker in speakers}
+    known: set[str] = set()
+    for recording in recordings:
+        known.add(recording.speaker)
+        if recording.speaker in found:
+            found[recording.speaker] += pieces[recording.utt_id]
+    missing = sorted(speaker for speaker, utt_ids in found.items() if not utt_ids)
+    if missing:
+        raise DataError(f"expected an unseen speaker {missing[0]}, found {sorted(known)}", "data")
+    return sorted(utt_id for utt_ids in found.values() for utt_id in utt_ids)
 
 
 def _units(

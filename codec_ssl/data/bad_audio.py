@@ -6,7 +6,7 @@ from typing import NamedTuple, Self
 from codec_ssl.data.tables import numbered_lines, write_atomic
 from codec_ssl.errors import DataError
 
-REASONS = ("missing", "unreadable", "empty", "truncated", "nonfinite", "too_short")
+REASONS = ("missing", "unreadable", "empty", "truncated", "nonfinite", "too_short", "silent")
 _COLUMNS = ("utt_id", "path", "reason", "detail")
 
 

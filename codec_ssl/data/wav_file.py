@@ -1,4 +1,4 @@
-"""Writing WAV files."""
+"""Writing audio files."""
 
 import io
 from pathlib import Path
@@ -15,8 +15,24 @@ def write_wav(path: str | Path, wav: np.ndarray, sample_rate: int) -> None:
         wav: Samples ``(N,)``; what is beyond [-1, 1] is clipped.
         sample_rate: In Hz.
     """
+    _write(path, np.clip(wav, -1, 1), sample_rate, "WAV", "PCM_16")
+
+
+def write_flac(path: str | Path, samples: np.ndarray, sample_rate: int) -> None:
+    """Write a mono signal as FLAC, the numbers that it is read back as; makes the folder.
+
+    Args:
+        path: The file.
+        samples: ``(N,)`` int16, or int32 of 24 bits, each in the upper bits of its number.
+        sample_rate: In Hz.
+    """
+    subtype = "PCM_16" if samples.dtype == np.int16 else "PCM_24"
+    _write(path, samples, sample_rate, "FLAC", subtype)
+
+
+def _write(path: str | Path, data: np.ndarray, rate: int, container: str, subtype: str) -> None:
     path = Path(path)
     path.parent.mkdir(parents=True, exist_ok=True)
     content = io.BytesIO()  # libsndfile would flush each small file to the disk and wait for it
-    soundfile.write(content, np.clip(wav, -1, 1), sample_rate, format="WAV", subtype="PCM_16")
+    soundfile.write(content, data, rate, format=container, subtype=subtype)
     path.write_bytes(content.getvalue())

@@ -20,7 +20,7 @@ from codec_ssl.nn.dropout import Dropout
 from codec_ssl.nn.packed import PackedLayout
 
 _CHOICES = {
-    "init": ("codebook", "random", "random_matched"),
+    "init": ("codebook", "random", "random_matched", "checkpoint"),
     "aggregate": ("sum", "mean", "concat"),
     "codebook_dropout": ("none", "prefix", "independent"),
 }
@@ -68,7 +68,8 @@ class CodecUnitFrontend(AbsFrontend):
         codebook: ``codebook.safetensors`` with ``vectors`` (Q, K, E).
         init: ``codebook``, ``random`` (standard normal) or ``random_matched`` (normal with each
             codebook's own mean and deviation, which keeps later codebooks quieter: it tells the
-            gain of the codec's geometry from that of its scale).
+            gain of the codec's geometry from that of its scale); ``checkpoint``: as ``random``,
+            for a model whose weights are going to be loaded.
         aggregate: ``sum``, ``mean`` (over the codebooks kept) or ``concat``.
         codebook_dropout: ``none``, ``prefix`` or ``independent``, in training only.
         codebook_dropout_rate: See ``kept_codebooks``.
@@ -139,7 +140,7 @@ class CodecUnitFrontend(AbsFrontend):
     def initialise(self, init: str, codebook: str | None = None) -> None:
         """Fill the table, see ``init`` above."""
         nn.init.normal_(self.table)
-        if init == "random":
+        if init in ("random", "checkpoint"):
             return
         if codebook is None:
             raise ConfigError(
@@ -159,14 +160,15 @@ class CodecUnitFrontend(AbsFrontend):
         """Embed a padded batch, as ESPnet calls it.
 
         Args:
-            input: Codes ``(B, T, Q)``; padding may hold any number.
+            input: Codes ``(B, T, Q)``, also as floats, which ESPnet's inference makes of all
+                input; padding may hold any number.
             input_lengths: Frames of each utterance ``(B,)``.
 
         Returns:
             Vectors ``(B, T', D)`` with zeros as padding, T' the longest length, and the lengths.
         """
         layout = PackedLayout.from_lengths(input_lengths, input.device)
-        return layout.pad(self.embed(layout.pack(input), layout)), input_lengths
+        return layout.pad(self.embed(layout.pack(input).long(), layout)), input_lengths
 
     def embed(self, codes: Tensor, layout: PackedLayout, augment: bool = True) -> Tensor:
         """Embed a packed batch.

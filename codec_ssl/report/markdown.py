@@ -8,7 +8,16 @@ from typing import Any
 
 from codec_ssl.data.tables import write_atomic
 from codec_ssl.errors import DataError
-from codec_ssl.report import best_worst_tables, hear, plots, tokenizers, tradeoff, tts
+from codec_ssl.report import (
+    best_worst_tables,
+    hear,
+    plots,
+    recognition,
+    robustness,
+    tokenizers,
+    tradeoff,
+    tts,
+)
 from codec_ssl.report.best_worst import names_codec
 from codec_ssl.report.layers import Curve, Point, curves, majority, metrics_of
 from codec_ssl.report.render import render
@@ -46,15 +55,17 @@ def write_report(
     found = {path: read_results(path) for path in result_files}
     for number, (path, file) in enumerate(found.items()):
         prefix = "" if len(found) == 1 else f"{number + 1}_"
-        # Each of HEAR's files is a cell of one table.
-        if not _is_hear(file):
+        # Each of HEAR's files, and of recognisers', is a cell of one table.
+        if not _is_hear(file) and not _is_recognition(file):
             sections += _results_sections(file, out_dir, prefix)
         sections += _pictures(Path(path).parent, out_dir)
     results = [result for file in found.values() for result in file.results]
     sections += _hear_sections([file for file in found.values() if _is_hear(file)])
+    sections += _recognition_sections([f for f in found.values() if _is_recognition(f)])
     if tradeoff.draw(results, out_dir / TRADEOFF):
         sections.append(f"![PNMI, reconstruction loss and word error rate]({TRADEOFF})")
     sections += best_worst_tables.sections(results)
+    sections += _robustness_sections(results, out_dir)
     sections += _training_sections({k: _read_json(v) for k, v in histories.items()}, out_dir)
     sections += _usage_sections(stores, out_dir)
     write_atomic(out_dir / REPORT, "\n\n".join(section.strip() for section in sections) + "\n")
@@ -119,6 +130,39 @@ def _hear_sections(files: Sequence[ResultFile]) -> list[str]:
         " The first of them:",
         _provenance(files[0]),
     ]
+
+
+def _is_recognition(file: ResultFile) -> bool:
+    return bool(file.results) and all(map(recognition.is_recognition, file.results))
+
+
+def _recognition_sections(files: Sequence[ResultFile]) -> list[str]:
+    """A table of recognisers for each test set, and how the first of its cells was made."""
+    found = recognition.tables([result for file in files for result in file.results])
+    sections = []
+    for name, rows in found.items():
+        sections += [f"## Recognition of {name}"]
+        sections.append(render(rows[0], rows[1:], "markdown", notes=[recognition.NOTE]))
+    return [*sections, "The first of them:", _provenance(files[0])] if found else []
+
+
+def _robustness_sections(results: Sequence[Result], out_dir: Path) -> list[str]:
+    """Error rates of recognisers by the noise's level, where noisy sets were scored."""
+    systems, sections = robustness.systems_of(results), []
+    for metric in robustness.METRICS:
+        try:
+            tables = robustness.tables(systems, metric)
+        except DataError as error:
+            # A report of several decodings of one model; the command can be told which to take.
+            sections.append(f"No table of robustness to noise: {error}")
+            continue
+        for name, rows in tables.items():
+            sections.append(f"## Robustness to noise: {name}, {metric.upper()} in %")
+            sections.append(render(rows[0], rows[1:], "markdown", notes=[robustness.NOTE]))
+        picture = f"robustness_{metric}.png"
+        if robustness.draw(systems, out_dir / picture, metric):
+            sections.append(f"![{metric.upper()} by the ratio of speech to noise]({picture})")
+    return sections
 
 
 def _pictures(folder: Path, out_dir: Path) -> list[str]:

@@ -83,19 +83,27 @@ def complete_sizes(args: argparse.Namespace, stores: Stores) -> None:
     Raises:
         ConfigError: The config says otherwise than the stores.
     """
-    codes = stores["train"]["codes"]
-    sizes = list(codes.meta.sizes)
-    frontend = args.frontend_conf
-    size = sizes[0] if len(set(sizes)) == 1 else sizes
-    _fill(frontend, "frontend_conf", "num_codebooks", len(sizes), codes)
-    _fill(frontend, "frontend_conf", "codebook_size", size, codes)
-    beside = codes.path / "codebook.safetensors"
-    if frontend.get("codebook") is None and beside.exists():
-        frontend["codebook"] = str(beside)
-    args.frontend_conf = complete_frontend_conf(frontend)
+    args.frontend_conf = complete_from_store(args.frontend_conf, stores["train"]["codes"])
     if args.target == "cluster":
         labels = stores["train"]["labels"]
         _fill(args.target_conf, "target_conf", "num_classes", labels.meta.sizes[0], labels)
+
+
+def complete_from_store(frontend_conf: Mapping[str, Any], codes: TokenStore) -> dict[str, Any]:
+    """Fill what a ``CodecUnitFrontend``'s options leave null: sizes, and the codebook beside codes.
+
+    Raises:
+        ConfigError: They say otherwise than the store.
+    """
+    conf = dict(frontend_conf)
+    sizes = list(codes.meta.sizes)
+    size = sizes[0] if len(set(sizes)) == 1 else sizes
+    _fill(conf, "frontend_conf", "num_codebooks", len(sizes), codes)
+    _fill(conf, "frontend_conf", "codebook_size", size, codes)
+    beside = codes.path / "codebook.safetensors"
+    if conf.get("codebook") is None and beside.exists():
+        conf["codebook"] = str(beside)
+    return complete_frontend_conf(conf)
 
 
 def _fill(conf: dict[str, Any], section: str, key: str, found: Any, store: TokenStore) -> None:

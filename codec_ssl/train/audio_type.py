@@ -1,6 +1,8 @@
-"""ESPnet data type ``audio_<rate>``: a data dir read at one rate, whatever its files are.
+"""ESPnet data types ``audio_<rate>`` and ``speech_<rate>``: a data dir read at one rate.
 
 ESPnet's own ``sound`` type wants every file at the model's rate and stops at the first broken one.
+``audio_<rate>`` is for training on any crops of sound, ``speech_<rate>`` for whole utterances with
+transcripts.
 """
 
 import logging
@@ -12,9 +14,10 @@ from espnet2.train.dataset import DATA_TYPES
 
 from codec_ssl.data.audio import BadAudio, read_audio
 from codec_ssl.data.data_dir import DataDir
+from codec_ssl.data.waveforms import Waveforms
 from codec_ssl.errors import DataError
 
-NAME = r"audio_\d+"
+NAME, WHOLE = r"audio_\d+", r"speech_\d+"
 _MAX_REPLACEMENTS = 10
 
 _logger = logging.getLogger(__name__)
@@ -63,16 +66,23 @@ class AudioSet(Mapping[str, np.ndarray]):
 
 def load_audio_set(path: str, loader_type: str) -> AudioSet:
     """Make the reader that ESPnet asks for by a type such as ``audio_16000``."""
-    return AudioSet(path, int(loader_type.rpartition("_")[2]))
+    return AudioSet(path, _rate(loader_type))
+
+
+def load_waveforms(path: str, loader_type: str) -> Waveforms:
+    """Make the reader that ESPnet asks for by a type such as ``speech_16000``."""
+    return Waveforms(path, _rate(loader_type))
+
+
+def _rate(loader_type: str) -> int:
+    return int(loader_type.rpartition("_")[2])
 
 
 def register() -> None:
-    """Add the data type to ESPnet's table; doing it twice changes nothing."""
-    DATA_TYPES.setdefault(
-        NAME,
-        {
-            "func": load_audio_set,
-            "kwargs": ["loader_type"],
-            "help": "A data dir, read as mono at the rate in the type's name, e.g. audio_16000.",
-        },
-    )
+    """Add the data types to ESPnet's table; doing it twice changes nothing."""
+    for name, function, what in (
+        (NAME, load_audio_set, "A data dir, read as mono at the rate in the type's name"),
+        (WHOLE, load_waveforms, "The same, whole utterances just as they are"),
+    ):
+        entry = {"func": function, "kwargs": ["loader_type"], "help": f"{what}, e.g. _16000."}
+        DATA_TYPES.setdefault(name, entry)

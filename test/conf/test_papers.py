@@ -90,6 +90,14 @@ def test_repcodec_pnmi_grows_with_the_length_of_the_n_gram():
     assert kmeans == [0.63, 0.73, 0.82, 0.89] and ours == [0.35, 0.82, 0.99, 0.999]
 
 
+def test_codec_asr_has_the_one_number_that_was_found():
+    tables = load_paper("codec_asr").tables
+    found = [
+        cell.value for t in tables.values() for row in t.rows for cell in row.published.values()
+    ]
+    assert found == [21]
+
+
 def test_codecs_generalize_numbers_are_those_that_could_be_found():
     paper = "codecs_generalize"
     english = load_paper(paper).table("1-en").rows[0]

@@ -22,6 +22,8 @@ OWN_OPTION = {
     "codec1": "--metrics",
     "tts1": "--systems",
     "mae1": "--teacher",
+    "asr1": "--lang_token",
+    "mlsuperb1": "--lang_only",
 }
 # audioset links to the configs of mls
 CODEC_CONFIGS = sorted({p.resolve() for p in ROOT.glob("egs2/*/codec1/conf/**/train*.yaml")})
@@ -29,6 +31,7 @@ TTS_CONFIGS = sorted(ROOT.glob("egs2/*/tts1/conf/**/train*.yaml"))
 MAE_CONFIGS = sorted(
     p for p in ROOT.glob("egs2/*/mae1/conf/**/*train_*.yaml") if p.stem != "train_codec"
 )
+CODEC_ASR_CONFIGS = sorted(ROOT.glob("egs2/*/*/conf/**/train_*_asr*.yaml"))
 CODEC2VEC_CONFIGS = sorted(ROOT.glob("egs2/*/ssl1/conf/**/train_codec2vec*.yaml"))
 
 
@@ -153,6 +156,41 @@ def test_asr_config_has_only_options_that_the_training_knows(config: Path):
     )
     if "mini" not in config.parts and "published" not in config.parts:
         assert args.max_epoch * args.num_iters_per_epoch == 100_000
+
+
+@pytest.mark.parametrize("config", CODEC_ASR_CONFIGS, ids=recipe_id)
+def test_codec_asr_config_builds_its_model_with_options_that_the_training_knows(config: Path):
+    import torch
+    from espnet2.tasks.asr import ASRTask
+
+    from codec_ssl.tasks.codec_asr import CodecASRTask
+
+    args = CodecASRTask.get_parser().parse_args(["--config", str(config), "--output_dir", "x"])
+    args.token_list = ["<blank>", "<unk>", *map(str, range(1021)), "<sos/eos>"]
+    if args.frontend == "codec_units":
+        sizes = {"num_codebooks": 8, "codebook_size": 1024, "codebook_dim": 128}
+        args.frontend_conf = {**args.frontend_conf, **sizes, "init": "random"}
+    # ESPnet's own task, whose inference must build the same.
+    with torch.device("meta"):
+        model = ASRTask.build_model(args)
+    count = sum(parameter.numel() for parameter in model.encoder.parameters()) / 1e6
+    if "librispeech" in config.parts:
+        assert 80 < count < 150 and args.max_seconds == 16.7
+    if "mini" in config.parts:
+        assert count < 2
+
+
+def test_ablations_differ_from_their_model_in_one_thing():
+    for folder in (ROOT / "egs2/mini/asr1/conf", ROOT / "egs2/librispeech/asr1/conf"):
+        base = yaml.safe_load((folder / "train_codec_asr.yaml").read_text())
+        for path in (folder / "tuning").glob("*.yaml"):
+            other = yaml.safe_load(path.read_text())
+            if other["encoder"] != base["encoder"] or path.stem.endswith("_ctc"):
+                continue
+            left, right = base.pop("frontend_conf"), other.pop("frontend_conf")
+            assert base == other
+            base["frontend_conf"] = left
+            assert sum(left[key] != right[key] for key in left) == 1
 
 
 @pytest.mark.parametrize("config", TOKENIZER_CONFIGS, ids=recipe_id)

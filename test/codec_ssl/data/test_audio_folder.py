@@ -80,6 +80,19 @@ def test_speakers_can_be_kept_apart(folder, tmp_path):
     assert len(set.union(*speakers)) == 3
 
 
+def test_a_speaker_can_be_kept_for_a_data_dir_of_their_own(folder, tmp_path):
+    *splits, unseen = prepare(folder, tmp_path / "out", unseen=["bob"])
+    assert [each.path.name for each in splits] == ["train", "valid", "test"]
+    assert unseen.path.name == "unseen" and set(unseen.utt2spk.values()) == {"bob"}
+    assert all("bob" not in each.utt2spk.values() for each in splits)
+    whole = prepare(folder, tmp_path / "whole")
+    # The others stay where they were.
+    for part, all_of_it in zip(splits, whole, strict=True):
+        assert set(part.utt_ids) <= set(all_of_it.utt_ids)
+    with pytest.raises(DataError, match=r"an unseen speaker carl, found \['ann', 'bob', 'zoë'\]"):
+        prepare(folder, tmp_path / "none", unseen=["carl"])
+
+
 def test_a_manifest_gives_text_and_every_column_as_labels(folder, manifest, tmp_path):
     made = prepare(folder, tmp_path / "out", manifest=manifest)
     text = {utt: words for each in made for utt, words in each.text.items()}

@@ -1,0 +1,1 @@
+../../../ssl1/new/local/data.sh
