@@ -1,0 +1,153 @@
+"""Finite scalar quantization: each dimension of a latent is rounded to a few levels.
+
+There is no codebook to learn, to lose or to commit to: the levels of a group's dimensions span a
+grid, and a code is the number of one of its points. Formulas of arXiv 2309.15505 with NeMo's
+constants; Codec-ASR (arXiv 2407.03495) has 8 groups of [8, 5, 5, 5] levels.
+
+Legend: B batch, T frames, G groups, E dimensions of a group, D = G * E, L levels of a dimension,
+K = product of L points of a group's grid.
+"""
+
+import math
+from collections.abc import Sequence
+
+import torch
+import torch.distributed as dist
+from torch import Tensor, nn
+
+# The outermost levels must be reachable by a finite input.
+_MARGIN = 1e-3
+# A dimension in which the first batch does not vary is left as it is.
+_LEAST_DEVIATION = 1e-5
+
+
+class FiniteScalarQuantizer(nn.Module):
+    """G groups of E dimensions, each group with a grid of its own.
+
+    A dimension x becomes ``y = s tanh(x + tan(o / s)) - o`` with ``s = (L - 1) / 2 (1 - 1e-3)``
+    and ``o`` 1/2 if L is even, else 0, is rounded with a straight-through gradient and divided
+    by ``L // 2``: about [-1, 1]. Its digit is the rounded value plus ``L // 2``, and the code of
+    a group is the number with these digits, the first dimension being the least significant.
+
+    Args:
+        num_groups: G.
+        levels: L of each dimension of a group, ``(E,)``.
+        standardize: Bring every dimension to mean 0 and deviation 1 by those of the first batch
+            in training (of all processes), which are fixed from then on. An encoder that starts
+            with a quiet latent would else see nothing but the middle levels. It is to FSQ what
+            k-means initialisation is to vector quantization; the papers do without.
+
+    Raises:
+        ValueError: A dimension with less than two levels, or no group.
+    """
+
+    def __init__(
+        self,
+        num_groups: int = 8,
+        levels: Sequence[int] = (8, 5, 5, 5),
+        standardize: bool = False,
+    ) -> None:
+        super().__init__()
+        if num_groups < 1 or not levels or min(levels) < 2:
+            raise ValueError(f"expected groups, and levels from 2 on, found {num_groups}, {levels}")
+        self.num_groups = num_groups
+        self.levels = tuple(int(level) for level in levels)
+        self.standardize = standardize
+        counts = torch.tensor(self.levels * num_groups)[:, None]
+        places = [math.prod(self.levels[:e]) for e in range(len(self.levels))]
+        offset = (counts % 2 == 0) * 0.5
+        scale = (counts - 1) / 2 * (1 - _MARGIN)
+        constants = {
+            "_half": counts // 2,
+            "_scale": scale,
+            "_offset": offset,
+            "_shift": (offset / scale).tan(),
+            "_places": torch.tensor(places)[:, None],
+        }
+        for name, value in constants.items():
+            self.register_buffer(name, value, persistent=False)
+        if standardize:
+            self.register_buffer("mean", torch.zeros(len(counts), 1))
+            self.register_buffer("deviation", torch.ones(len(counts), 1))
+            self.register_buffer("inited", torch.zeros(1))
+
+    @property
+    def codebook_size(self) -> int:
+        """K."""
+        return math.prod(self.levels)
+
+    @property
+    def dimension(self) -> int:
+        """D."""
+        return self.num_groups * len(self.levels)
+
+    def forward(self, latent: Tensor) -> tuple[Tensor, Tensor]:
+        """Quantize ``(B, D, T)``.
+
+        Returns:
+            Points of the grids ``(B, D, T)`` float32 with the gradient of the unrounded values,
+            and codes ``(G, B, T)`` int64.
+        """
+        latent = latent.float()
+        if self.standardize and self.training and not self.inited:
+            self._fit(latent.detach())
+        bounded = self._bound(latent)
+        rounded = bounded.detach().round()
+        return (bounded + (rounded - bounded).detach()) / self._half, self._number(rounded)
+
+    def encode(self, latent: Tensor) -> Tensor:
+        """Return the codes ``(G, B, T)`` of ``(B, D, T)``."""
+        return self._number(self._bound(latent.float()).round())
+
+    def decode(self, codes: Tensor) -> Tensor:
+        """Return the points ``(B, D, T)`` of codes ``(G', B, T)``; groups left out are 0."""
+        points = self.grid()[codes].permute(1, 0, 3, 2).flatten(1, 2)
+        missing = self.dimension - points.size(1)
+        return nn.functional.pad(points, (0, 0, 0, missing))
+
+    def grid(self) -> Tensor:
+        """Points of a group by their codes: ``(K, E)``."""
+        codes = torch.arange(self.codebook_size, device=self._half.device)
+        counts = torch.tensor(self.levels, device=codes.device)
+        digits = codes[:, None] // self._places[:, 0] % counts
+        half = self._half[: len(counts), 0]
+        return (digits - half) / half
+
+    def vectors(self) -> Tensor:
+        """Points in the latent's space ``(G, K, D)``: 0 outside a group's own dimensions.
+
+        Their sum over the groups is the quantized latent.
+        """
+        size = len(self.levels)
+        vectors = torch.zeros(
+            self.num_groups, self.codebook_size, self.dimension, device=self._half.device
+        )
+        for group, rows in enumerate(vectors):
+            rows[:, group * size : (group + 1) * size] = self.grid()
+        return vectors
+
+    def _bound(self, latent: Tensor) -> Tensor:
+        """Squash each dimension ``(B, D, T)`` into the range that rounds to its levels."""
+        if self.standardize:
+            latent = (latent - self.mean) / self.deviation
+        return self._scale * torch.tanh(latent + self._shift) - self._offset
+
+    def _number(self, rounded: Tensor) -> Tensor:
+        """Codes ``(G, B, T)`` of rounded values ``(B, D, T)``."""
+        digits = (rounded.long() + self._half).unflatten(1, (self.num_groups, -1))
+        return (digits * self._places).sum(2).transpose(0, 1)
+
+    @torch.no_grad()
+    def _fit(self, latent: Tensor) -> None:
+        """Take mean and deviation of each dimension of ``(B, D, T)``, of all processes."""
+        rows = latent.transpose(0, 1).flatten(1).double()
+        moments = torch.stack([torch.ones_like(rows), rows, rows.square()]).sum(2)
+        if dist.is_available() and dist.is_initialized():
+            dist.all_reduce(moments)
+        count, total, squares = moments
+        mean = total / count
+        deviation = (squares / count - mean.square()).clamp(min=0).sqrt()
+        varies = deviation > _LEAST_DEVIATION
+        self.mean.copy_(mean[:, None])
+        self.deviation.copy_(torch.where(varies, deviation, 1.0)[:, None])
+        self.inited.fill_(1)
