@@ -36,7 +36,7 @@ _RATES = ("sampling_rate", "sample_rate", "fs")
 
 
 class CodecTask(GuardedTask, GANCodecTask):
-    """ESPnet's codecs, our spectral one and Codec-ASR's; data ``audio`` of type ``audio_<rate>``."""
+    """ESPnet's codecs, our spectral one, Codec-ASR's; data ``audio`` of type ``audio_<rate>``."""
 
     trainer = CodecSSLGANTrainer
 

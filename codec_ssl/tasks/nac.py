@@ -19,7 +19,7 @@ from espnet2.torch_utils.device_funcs import force_gatherable
 from torch import Tensor, nn
 
 from codec_ssl.codecs.generators import MEL, TIME_DOMAIN, build_generator
-from codec_ssl.codecs.quantizers import quantize, shape_of
+from codec_ssl.codecs.quantizers import codes_of, quantize, shape_of
 from codec_ssl.errors import ConfigError
 from codec_ssl.tasks.nac_losses import (
     MultiResolutionMelLoss,
@@ -94,15 +94,16 @@ class NeuralAudioCodec(AbsGANCodec):
         cache_generator_outputs: bool = True,
     ) -> None:
         super().__init__()
-        if len(discriminator_updates) != 2 or not 1 <= min(discriminator_updates):
+        updates = list(discriminator_updates)
+        if len(updates) != 2 or not 1 <= updates[0] <= updates[1]:
             raise ConfigError(
-                "codec_conf.discriminator_updates: expected [updates, of so many steps], found "
-                f"{discriminator_updates}"
+                "codec_conf.discriminator_updates: expected [updates, in so many steps], found "
+                f"{updates}"
             )
         self.fs = sampling_rate
         self.generator = build_generator(self.kind, generator_params, sampling_rate)
         self.discriminator = Discriminator(**discriminator_params)
-        self.updates, self.period = discriminator_updates
+        self.updates, self.period = updates
         self.adversarial = GeneratorAdversarialLoss()
         self.discriminator_adversarial = DiscriminatorAdversarialLoss()
         self.feature_matching = RelativeFeatureMatchLoss()
@@ -156,10 +157,9 @@ class NeuralAudioCodec(AbsGANCodec):
 
     def encode(self, x: Tensor, **kwargs: Any) -> Tensor:
         """Codes ``(Q, B, T)`` of audio ``(B, 1, N)``."""
-        latent = self.generator.encoder(x)
-        if hasattr(self.generator.quantizer, "vq"):
-            return self.generator.quantizer.vq.encode(latent)
-        return self.generator.quantizer.encode(latent)
+        quantizer = self.generator.quantizer
+        latent = self.generator.encoder(x).transpose(1, 2)
+        return codes_of(quantizer, latent, shape_of(quantizer)[0]).permute(2, 0, 1)
 
     def decode(self, x: Tensor, **kwargs: Any) -> Tensor:
         """Audio ``(B, 1, N)`` of codes ``(Q, B, T)``."""
