@@ -95,9 +95,9 @@ def check_trained(quantizer: nn.Module, num_codebooks: int, where: str) -> None:
     """
     if not isinstance(quantizer, FiniteScalarQuantizer):
         residual_vq.check_trained(quantizer, num_codebooks, where)
-    elif quantizer.standardize and not quantizer.inited:
+    elif quantizer.steps == 0:
         raise CodecError(
-            f"{where}: expected the mean and deviation of the latent, which the first step of a "
-            "training takes (quantizer_standardize), found none: the codec was never trained",
+            f"{where}: expected means and deviations of the latent (quantizer_standardize), found "
+            "those of an untrained codec",
             stage="codec",
         )

@@ -12,13 +12,10 @@ import math
 from collections.abc import Sequence
 
 import torch
-import torch.distributed as dist
 from torch import Tensor, nn
 
 # The outermost levels must be reachable by a finite input.
 _MARGIN = 1e-3
-# A dimension in which the first batch does not vary is left as it is.
-_LEAST_DEVIATION = 1e-5
 
 
 class FiniteScalarQuantizer(nn.Module):
@@ -32,10 +29,11 @@ class FiniteScalarQuantizer(nn.Module):
     Args:
         num_groups: G.
         levels: L of each dimension of a group, ``(E,)``.
-        standardize: Bring every dimension to mean 0 and deviation 1 by those of the first batch
-            in training (of all processes), which are fixed from then on. An encoder that starts
-            with a quiet latent would else see nothing but the middle levels. It is to FSQ what
-            k-means initialisation is to vector quantization; the papers do without.
+        standardize: Bring every dimension to mean 0 and deviation 1 over the frames of a batch
+            in training, and by their moving averages afterwards (`torch.nn.BatchNorm1d`). Small
+            trainings need it: a fresh encoder's latent is so quiet that it reaches only the
+            middle levels, and the first large gradients drive it to where tanh is flat. The
+            papers do without.
 
     Raises:
         ValueError: A dimension with less than two levels, or no group.
@@ -66,10 +64,7 @@ class FiniteScalarQuantizer(nn.Module):
         }
         for name, value in constants.items():
             self.register_buffer(name, value, persistent=False)
-        if standardize:
-            self.register_buffer("mean", torch.zeros(len(counts), 1))
-            self.register_buffer("deviation", torch.ones(len(counts), 1))
-            self.register_buffer("inited", torch.zeros(1))
+        self.norm = nn.BatchNorm1d(len(counts), affine=False) if standardize else nn.Identity()
 
     @property
     def codebook_size(self) -> int:
@@ -89,11 +84,14 @@ class FiniteScalarQuantizer(nn.Module):
             and codes ``(G, B, T)`` int64.
         """
         latent = latent.float()
-        if self.standardize and self.training and not self.inited:
-            self._fit(latent.detach())
         bounded = self._bound(latent)
         rounded = bounded.detach().round()
         return (bounded + (rounded - bounded).detach()) / self._half, self._number(rounded)
+
+    @property
+    def steps(self) -> int | None:
+        """Batches that set the scale of the latent; None where nothing does."""
+        return int(self.norm.num_batches_tracked) if self.standardize else None
 
     def encode(self, latent: Tensor) -> Tensor:
         """Return the codes ``(G, B, T)`` of ``(B, D, T)``."""
@@ -128,26 +126,9 @@ class FiniteScalarQuantizer(nn.Module):
 
     def _bound(self, latent: Tensor) -> Tensor:
         """Squash each dimension ``(B, D, T)`` into the range that rounds to its levels."""
-        if self.standardize:
-            latent = (latent - self.mean) / self.deviation
-        return self._scale * torch.tanh(latent + self._shift) - self._offset
+        return self._scale * torch.tanh(self.norm(latent) + self._shift) - self._offset
 
     def _number(self, rounded: Tensor) -> Tensor:
         """Codes ``(G, B, T)`` of rounded values ``(B, D, T)``."""
         digits = (rounded.long() + self._half).unflatten(1, (self.num_groups, -1))
         return (digits * self._places).sum(2).transpose(0, 1)
-
-    @torch.no_grad()
-    def _fit(self, latent: Tensor) -> None:
-        """Take mean and deviation of each dimension of ``(B, D, T)``, of all processes."""
-        rows = latent.transpose(0, 1).flatten(1).double()
-        moments = torch.stack([torch.ones_like(rows), rows, rows.square()]).sum(2)
-        if dist.is_available() and dist.is_initialized():
-            dist.all_reduce(moments)
-        count, total, squares = moments
-        mean = total / count
-        deviation = (squares / count - mean.square()).clamp(min=0).sqrt()
-        varies = deviation > _LEAST_DEVIATION
-        self.mean.copy_(mean[:, None])
-        self.deviation.copy_(torch.where(varies, deviation, 1.0)[:, None])
-        self.inited.fill_(1)
