@@ -16,6 +16,8 @@ from torch import Tensor, nn
 
 # The outermost levels must be reachable by a finite input.
 _MARGIN = 1e-3
+# Added to the variances of a latent that is standardized: that of a fresh encoder may be tiny.
+_LEAST_VARIANCE = 1e-8
 
 
 class FiniteScalarQuantizer(nn.Module):
@@ -64,7 +66,9 @@ class FiniteScalarQuantizer(nn.Module):
         }
         for name, value in constants.items():
             self.register_buffer(name, value, persistent=False)
-        self.norm = nn.BatchNorm1d(len(counts), affine=False) if standardize else nn.Identity()
+        self.norm: nn.Module = nn.Identity()
+        if standardize:
+            self.norm = nn.BatchNorm1d(len(counts), eps=_LEAST_VARIANCE, affine=False)
 
     @property
     def codebook_size(self) -> int:
