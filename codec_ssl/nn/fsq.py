@@ -18,6 +18,8 @@ from torch import Tensor, nn
 _MARGIN = 1e-3
 # Added to the variances of a latent that is standardized: that of a fresh encoder may be tiny.
 _LEAST_VARIANCE = 1e-8
+# Share of a batch in the moving averages.
+_MOMENTUM = 0.1
 
 
 class FiniteScalarQuantizer(nn.Module):
@@ -88,6 +90,9 @@ class FiniteScalarQuantizer(nn.Module):
             and codes ``(G, B, T)`` int64.
         """
         latent = latent.float()
+        if self.standardize and self.training:
+            # The first batch replaces the initial averages, which a short training would keep.
+            self.norm.momentum = _MOMENTUM if self.steps else 1.0
         bounded = self._bound(latent)
         rounded = bounded.detach().round()
         return (bounded + (rounded - bounded).detach()) / self._half, self._number(rounded)

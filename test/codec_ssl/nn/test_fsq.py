@@ -114,12 +114,14 @@ def test_standardizing_makes_a_quiet_latent_use_its_levels_and_is_fixed_after_tr
     codes = standard(quiet)[1]
     assert (codes == plain(by_hand)[1]).float().mean() > 0.999
     assert len(codes.unique()) > 800 and standard.steps == 1
-    for _ in range(100):
-        standard(quiet)
     standard.eval()
-    # Moving averages have come to the batch's own, but for the variance's degree of freedom.
+    # The averages are the first batch's own, but for the variance's degree of freedom.
     assert (standard(quiet)[1] == codes).float().mean() > 0.99
     assert torch.equal(standard(quiet[:, :, :7])[1], standard(quiet)[1][:, :, :7])
+    mean = standard.norm.running_mean.clone()
+    standard.train()(quiet + 1e-2)
+    torch.testing.assert_close(standard.norm.running_mean, mean + 1e-3)
+    standard.eval()
     again = FiniteScalarQuantizer(4, [8, 5, 5, 5], standardize=True).eval()
     again.load_state_dict(standard.state_dict())
     assert torch.equal(again.encode(quiet), standard.encode(quiet))
