@@ -63,11 +63,12 @@ def quantize(quantizer: nn.Module, latent: Tensor) -> tuple[Tensor, Tensor]:
     """Quantize ``(B, D, T)`` with all codebooks, as training does.
 
     Returns:
-        The quantized latent ``(B, D, T)`` with gradients, and the commitment loss, the mean over
-        the codebooks; 0 for finite scalars, which need none.
+        The quantized latent ``(B, D, T)`` with gradients, and the quantizer's own loss: the
+        commitment, a mean over the codebooks, or the redundancy of finite scalars.
     """
     if isinstance(quantizer, FiniteScalarQuantizer):
-        return quantizer(latent)[0], latent.new_zeros(())
+        points, _, redundancy = quantizer(latent)
+        return points, redundancy
     # The rate only matters where a bandwidth decides how many codebooks are used.
     quantized, _, _, commitment, *_ = quantizer(latent, 1)
     return quantized, commitment

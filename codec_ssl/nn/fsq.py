@@ -34,10 +34,10 @@ class FiniteScalarQuantizer(nn.Module):
         num_groups: G.
         levels: L of each dimension of a group, ``(E,)``.
         standardize: Bring every dimension to mean 0 and deviation 1 over the frames of a batch
-            in training, and by their moving averages afterwards (`torch.nn.BatchNorm1d`). Small
-            trainings need it: a fresh encoder's latent is so quiet that it reaches only the
-            middle levels, and the first large gradients drive it to where tanh is flat. The
-            papers do without.
+            in training, and by their moving averages afterwards (`torch.nn.BatchNorm1d`), and
+            say how redundant the dimensions are. Small trainings need both: a fresh encoder's
+            latent is so quiet that it reaches only the middle levels, and the first gradients
+            make loudness of all dimensions. The papers do without.
 
     Raises:
         ValueError: A dimension with less than two levels, or no group.
@@ -82,20 +82,28 @@ class FiniteScalarQuantizer(nn.Module):
         """D."""
         return self.num_groups * len(self.levels)
 
-    def forward(self, latent: Tensor) -> tuple[Tensor, Tensor]:
+    def forward(self, latent: Tensor) -> tuple[Tensor, Tensor, Tensor]:
         """Quantize ``(B, D, T)``.
 
         Returns:
-            Points of the grids ``(B, D, T)`` float32 with the gradient of the unrounded values,
-            and codes ``(G, B, T)`` int64.
+            Points of the grids ``(B, D, T)`` float32 with the gradient of the unrounded values;
+            codes ``(G, B, T)`` int64; and the redundancy in training, a loss: the squared
+            correlations of a dimension with the D - 1 others, summed, and averaged over the
+            dimensions (the covariance term of VICReg, arXiv 2105.04906). It is 0 where nothing
+            is standardized.
         """
         latent = latent.float()
         if self.standardize and self.training:
             # The first batch replaces the initial averages, which a short training would keep.
             self.norm.momentum = _MOMENTUM if self.steps else 1.0
+        latent = self.norm(latent)
         bounded = self._bound(latent)
         rounded = bounded.detach().round()
-        return (bounded + (rounded - bounded).detach()) / self._half, self._number(rounded)
+        points = (bounded + (rounded - bounded).detach()) / self._half
+        redundancy = latent.new_zeros(())
+        if self.standardize and self.training:
+            redundancy = _redundancy(latent)
+        return points, self._number(rounded), redundancy
 
     @property
     def steps(self) -> int | None:
@@ -104,7 +112,7 @@ class FiniteScalarQuantizer(nn.Module):
 
     def encode(self, latent: Tensor) -> Tensor:
         """Return the codes ``(G, B, T)`` of ``(B, D, T)``."""
-        return self._number(self._bound(latent.float()).round())
+        return self._number(self._bound(self.norm(latent.float())).round())
 
     def decode(self, codes: Tensor) -> Tensor:
         """Return the points ``(B, D, T)`` of codes ``(G', B, T)``; groups left out are 0."""
@@ -135,9 +143,17 @@ class FiniteScalarQuantizer(nn.Module):
 
     def _bound(self, latent: Tensor) -> Tensor:
         """Squash each dimension ``(B, D, T)`` into the range that rounds to its levels."""
-        return self._scale * torch.tanh(self.norm(latent) + self._shift) - self._offset
+        return self._scale * torch.tanh(latent + self._shift) - self._offset
 
     def _number(self, rounded: Tensor) -> Tensor:
         """Codes ``(G, B, T)`` of rounded values ``(B, D, T)``."""
         digits = (rounded.long() + self._half).unflatten(1, (self.num_groups, -1))
         return (digits * self._places).sum(2).transpose(0, 1)
+
+
+def _redundancy(latent: Tensor) -> Tensor:
+    """Squared correlations between the standardized dimensions of ``(B, D, T)``."""
+    rows = latent.transpose(0, 1).flatten(1)
+    correlations = rows @ rows.t() / rows.size(1)
+    others = correlations.square().sum() - correlations.diagonal().square().sum()
+    return others / len(rows)

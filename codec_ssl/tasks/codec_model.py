@@ -69,7 +69,7 @@ class CodecModel(ESPnetGANCodecModel):
         self._used[number] = perplexity(counts)[0] / book.codebook_size
 
     def _note_groups(
-        self, quantizer: FiniteScalarQuantizer, inputs: Any, outputs: tuple[Tensor, Tensor]
+        self, quantizer: FiniteScalarQuantizer, inputs: Any, outputs: tuple[Tensor, ...]
     ) -> None:
         counts = histogram(outputs[1].flatten(1).t(), quantizer.codebook_size)
         self._used = dict(enumerate(perplexity(counts) / quantizer.codebook_size))

@@ -67,7 +67,8 @@ class NeuralAudioCodec(AbsGANCodec):
         lambda_reconstruct: Weight of the absolute difference of samples.
         lambda_adv: Weight of the squared adversarial loss.
         lambda_feat_match: Weight of the relative feature matching.
-        lambda_commit: Weight of the commitment, the mean over codebooks; FSQ has none.
+        lambda_commit: Weight of the quantizer's own loss: the commitment of RVQ, the mean over
+            its codebooks; the redundancy of an FSQ that standardizes; 0 of any other FSQ.
         cache_generator_outputs: Decode once a step, for both turns.
 
     Raises:

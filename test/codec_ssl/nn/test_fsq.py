@@ -3,6 +3,7 @@
 import itertools
 import math
 
+import numpy as np
 import pytest
 import torch
 
@@ -55,7 +56,7 @@ def test_every_code_is_reached_and_coding_its_point_gives_it_back(levels):
     codes = quantizer.encode(latent)
     every = torch.arange(quantizer.codebook_size)
     assert torch.equal(codes[:, 0], torch.stack([every, every.flip(0)]))
-    quantized, same = quantizer(latent)
+    quantized, same, _ = quantizer(latent)
     assert torch.equal(same, codes)
     torch.testing.assert_close(quantized, quantizer.decode(codes))
 
@@ -63,7 +64,7 @@ def test_every_code_is_reached_and_coding_its_point_gives_it_back(levels):
 def test_a_dimension_takes_as_many_values_as_it_has_levels():
     quantizer = FiniteScalarQuantizer(1, [8, 5, 2, 7])
     latent = torch.linspace(-9, 9, 5001).expand(1, 4, -1)
-    quantized, _ = quantizer(latent)
+    quantized, *_ = quantizer(latent)
     values = [dimension.unique() for dimension in quantized[0]]
     assert [len(each) for each in values] == [8, 5, 2, 7]
     torch.testing.assert_close(values[0], torch.arange(-4, 4) / 4)
@@ -127,8 +128,21 @@ def test_standardizing_makes_a_quiet_latent_use_its_levels_and_is_fixed_after_tr
     assert torch.equal(again.encode(quiet), standard.encode(quiet))
 
 
+def test_redundancy_is_the_sum_of_squared_correlations():
+    random = torch.Generator().manual_seed(0)
+    latent = torch.randn(3, 6, 400, generator=random) @ torch.randn(400, 400, generator=random)
+    latent[:, 3] = 5 * latent[:, 1] - 2
+    standard = FiniteScalarQuantizer(2, [4, 4, 4], standardize=True)
+    correlations = np.corrcoef(latent.transpose(0, 1).flatten(1).numpy())
+    expected = ((correlations**2).sum() - 6) / 6
+    assert float(standard(latent)[2]) == pytest.approx(expected, rel=1e-3)
+    assert expected > 2 / 6
+    assert float(standard.eval()(latent)[2]) == 0
+    assert float(FiniteScalarQuantizer(2, [4, 4, 4])(latent)[2]) == 0
+
+
 def test_a_dimension_that_does_not_vary_is_not_blown_up():
-    quantized, _ = FiniteScalarQuantizer(1, [8, 5], standardize=True)(torch.full((1, 2, 10), 0.3))
+    quantized, *_ = FiniteScalarQuantizer(1, [8, 5], standardize=True)(torch.full((1, 2, 10), 0.3))
     assert torch.isfinite(quantized).all()
 
 
