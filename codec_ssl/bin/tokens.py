@@ -95,7 +95,10 @@ def info(args: argparse.Namespace) -> None:
         f"second; utterances {stats.min_seconds:.2f} to {stats.max_seconds:.2f} s, mean "
         f"{stats.mean_seconds:.2f} s"
     )
-    print(f"bitrate      {stats.bitrate:.2f} kbit/s; entropy {stats.entropy_bitrate:.2f} kbit/s")
+    print(
+        f"bitrate      {stats.bitrate:.2f} kbit/s packed, {stats.nominal_bitrate:.2f} kbit/s with "
+        f"log2 K bits a code; entropy {stats.entropy_bitrate:.2f} kbit/s"
+    )
     print(f"size         {stats.total_bytes / 1e6:.2f} MB, codes {share:.2%} of it")
     print()
     print("codebook   size  bits   usage  perplexity  entropy  most frequent")

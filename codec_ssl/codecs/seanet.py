@@ -1,4 +1,4 @@
-"""Codecs made of SEANet and a residual vector quantizer: EnCodec, and ESPnet's own codecs.
+"""Codecs made of SEANet and a quantizer: EnCodec, ESPnet's own codecs, and TD-NAC.
 
 SEANet is convolutions around a causal LSTM. In a batch every convolution ends each row as it
 ends it alone, and the LSTM never looks ahead; in a stream convolutions get their whole context
@@ -11,9 +11,9 @@ import torch
 from torch import Tensor, nn
 
 from codec_ssl.codecs.base import Codec
+from codec_ssl.codecs.quantizers import codes_of, vectors_of
 from codec_ssl.codecs.ragged import ends_as_alone, margin
 from codec_ssl.codecs.receptive_field import context, seanet_convs
-from codec_ssl.codecs.residual_vq import rvq_codes, rvq_vectors
 from codec_ssl.codecs.streaming import conv_stage, lstm_stage
 
 
@@ -35,7 +35,7 @@ class SEANetCodec(Codec):
     def codebook_vectors(self) -> Tensor:
         """Return the codebooks, projected to the latent's space where training did so."""
         with self._numerics():
-            return rvq_vectors(self.model.quantizer, self.num_codebooks)
+            return vectors_of(self.model.quantizer, self.num_codebooks)
 
     def _encode(self, wav: Tensor, lens: list[int]) -> Tensor:
         if len(set(lens)) == 1:
@@ -50,7 +50,7 @@ class SEANetCodec(Codec):
             return self.model.encoder(padded)[..., :frames].transpose(1, 2)
 
     def _quantize(self, latent: Tensor) -> Tensor:
-        return rvq_codes(self.model.quantizer, latent, self.num_codebooks)
+        return codes_of(self.model.quantizer, latent, self.num_codebooks)
 
     def _decode(self, codes: Tensor) -> Tensor:
         latent = self.model.quantizer.decode(codes.permute(2, 0, 1))

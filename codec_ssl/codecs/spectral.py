@@ -14,13 +14,13 @@ from typing import Any
 
 import torch
 import torch.nn.functional as F
-from espnet2.gan_codec.shared.quantizer.residual_vq import ResidualVectorQuantizer
 from torch import Tensor, nn
 
 from codec_ssl.codecs.base import Codec
+from codec_ssl.codecs.framing import centred_magnitudes
+from codec_ssl.codecs.quantizers import build_quantizer, codes_of, vectors_of
 from codec_ssl.codecs.ragged import ends_as_alone, margin
 from codec_ssl.codecs.receptive_field import context, plain_convs
-from codec_ssl.codecs.residual_vq import rvq_codes, rvq_vectors
 from codec_ssl.codecs.streaming import conv_stage
 
 DEFAULTS: dict[str, Any] = {
@@ -86,14 +86,8 @@ class SpectralEncoder(_Coder):
 
     def spectrum(self, wav: Tensor) -> Tensor:
         """Scaled log magnitudes ``(B, F, T)`` of windows centred on the frames."""
-        frames = -(-wav.size(-1) // self.hop_length)
-        overlap = self.window_length - self.hop_length
-        right = frames * self.hop_length + overlap - overlap // 2 - wav.size(-1)
-        windows = F.pad(wav[:, 0], (overlap // 2, right)).unfold(
-            1, self.window_length, self.hop_length
-        )
-        magnitude = torch.fft.rfft(windows * self.window).abs()
-        return ((magnitude + _FLOOR).log() - _CENTRE).div(_SPREAD).transpose(1, 2)
+        magnitude = centred_magnitudes(wav[:, 0], self.window, self.hop_length)
+        return ((magnitude + _FLOOR).log() - _CENTRE).div(_SPREAD)
 
     def forward(self, wav: Tensor) -> Tensor:
         """Encode waveforms of one length."""
@@ -159,42 +153,26 @@ def build_coders(conf: Mapping[str, Any]) -> tuple[SpectralEncoder, SpectralDeco
     return SpectralEncoder(**shape), SpectralDecoder(**shape)
 
 
-def build_quantizer(conf: Mapping[str, Any]) -> ResidualVectorQuantizer:
-    """Build the quantizer from ``generator_params``, without projections.
-
-    ESPnet's own SoundStream projects to 512 dimensions unless ``hidden_dim`` is 512, and no
-    gradient reaches the projection back: it stays random, and residuals don't shrink.
-    """
-    names = ("decay", "kmeans_init", "kmeans_iters", "threshold_ema_dead_code")
-    options = {name: conf[f"quantizer_{name}"] for name in names if f"quantizer_{name}" in conf}
-    return ResidualVectorQuantizer(
-        dimension=conf["hidden_dim"],
-        codebook_dim=conf["hidden_dim"],
-        n_q=conf["quantizer_n_q"],
-        bins=conf["quantizer_bins"],
-        **options,
-    )
-
-
 class SpectralCodec(Codec):
-    """A trained spectral codec behind the contract of `Codec`.
+    """A trained spectral codec, or the mel codec, behind the contract of `Codec`.
 
     Args:
         name: See `Codec`.
-        model: The generator with its weights.
+        model: The generator with its weights; ``encoder.spectrum`` frames a waveform, and
+            ``encoder.network`` is convolutions at the frame rate.
         **settings: See `Codec`.
     """
 
-    def __init__(self, name: str, model: SpectralGenerator, **settings: Any) -> None:
+    def __init__(self, name: str, model: nn.Module, **settings: Any) -> None:
         super().__init__(name, **settings)
         self.model = model
         self._convs = plain_convs(model.encoder.modules())
         self.freeze()
 
     def codebook_vectors(self) -> Tensor:
-        """Return the codebooks: their sum is the quantized latent."""
+        """Return ``(Q, K, D)``: vectors whose sum is the quantized latent."""
         with self._numerics():
-            return rvq_vectors(self.model.quantizer, self.num_codebooks)
+            return vectors_of(self.model.quantizer, self.num_codebooks)
 
     def _encode(self, wav: Tensor, lens: list[int]) -> Tensor:
         encoder = self.model.encoder
@@ -215,7 +193,7 @@ class SpectralCodec(Codec):
         return latent.transpose(1, 2)
 
     def _quantize(self, latent: Tensor) -> Tensor:
-        return rvq_codes(self.model.quantizer, latent, self.num_codebooks)
+        return codes_of(self.model.quantizer, latent, self.num_codebooks)
 
     def _decode(self, codes: Tensor) -> Tensor:
         latent = self.model.quantizer.decode(codes.permute(2, 0, 1))

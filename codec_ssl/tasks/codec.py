@@ -10,17 +10,23 @@ from espnet2.iterators.abs_iter_factory import AbsIterFactory
 from espnet2.tasks.abs_task import IteratorOptions
 from espnet2.tasks.gan_codec import GANCodecTask, codec_choices
 
+from codec_ssl.codecs.generators import MEL, SPECTRAL, TIME_DOMAIN
 from codec_ssl.errors import ConfigError
 from codec_ssl.tasks.codec_model import INITS, CodecModel, build_codec
 from codec_ssl.tasks.guarded import GuardedTask
-from codec_ssl.tasks.spectral_codec import NAME as SPECTRAL
+from codec_ssl.tasks.nac import MelCodec, NeuralAudioCodec, TimeDomainCodec
 from codec_ssl.tasks.spectral_codec import SpectralSoundStream
 from codec_ssl.train import audio_type
 from codec_ssl.train.steps import StepsPerEpoch
 from codec_ssl.train.trainer import CodecSSLGANTrainer
 
 audio_type.register()
-codec_choices.classes.setdefault(SPECTRAL, SpectralSoundStream)
+for name, codec_class in (
+    (SPECTRAL, SpectralSoundStream),
+    (TIME_DOMAIN, TimeDomainCodec),
+    (MEL, MelCodec),
+):
+    codec_choices.classes.setdefault(name, codec_class)
 
 _BALANCER = "loss_balancer"
 # ESPnet's codecs take it where codec_conf has no sampling_rate.
@@ -30,7 +36,7 @@ _RATES = ("sampling_rate", "sample_rate", "fs")
 
 
 class CodecTask(GuardedTask, GANCodecTask):
-    """ESPnet's codecs and our spectral one; data ``audio`` of type ``audio_<rate>``."""
+    """ESPnet's codecs, our spectral one, Codec-ASR's; data ``audio`` of type ``audio_<rate>``."""
 
     trainer = CodecSSLGANTrainer
 
@@ -103,6 +109,8 @@ class CodecTask(GuardedTask, GANCodecTask):
         balancer = getattr(model.codec, _BALANCER, None)
         if balancer is not None:
             keep_averages(optimizers[0], balancer.averager)
+        if isinstance(model.codec, NeuralAudioCodec):
+            rest_with(optimizers[1], model.codec)
         return optimizers
 
 
@@ -130,6 +138,16 @@ def _rates(conf: Mapping[str, Any], name: str) -> Iterator[tuple[str, Any]]:
             yield from _rates(value, f"{name}.{key}")
         elif key in _RATES:
             yield f"{name}.{key}", value
+
+
+def rest_with(optimizer: torch.optim.Optimizer, codec: NeuralAudioCodec) -> None:
+    """Let an optimizer do nothing while the codec's discriminators rest: no momentum, no decay."""
+
+    def drop_gradients(*_: Any) -> None:
+        if codec.resting:
+            optimizer.zero_grad(set_to_none=True)
+
+    optimizer.register_step_pre_hook(drop_gradients)
 
 
 def keep_averages(optimizer: torch.optim.Optimizer, averager: Any) -> None:

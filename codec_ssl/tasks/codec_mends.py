@@ -37,6 +37,9 @@ def scale_initial_weights(coder: nn.Module) -> None:
         weight = module.weight * math.sqrt(gain)
         if is_parametrized(module, "weight"):
             module.weight = weight
+        elif hasattr(module, "weight_g"):
+            # HiFi-GAN's older weight norm makes the weight anew from this before each use.
+            module.weight_g.mul_(math.sqrt(gain))
         else:
             module.weight.copy_(weight)
         if module.bias is not None:
@@ -108,8 +111,10 @@ class ProjectedResidualVQ(ResidualVectorQuantization):
         return total, *map(torch.stack, zip(*outputs, strict=True))
 
 
-def let_projections_learn(quantizer: ResidualVectorQuantizer) -> None:
+def let_projections_learn(quantizer: nn.Module) -> None:
     """Give a quantizer that projects the gradients it needs; any other is left as it is."""
+    if not isinstance(quantizer, ResidualVectorQuantizer):
+        return
     if quantizer.codebook_dim != quantizer.dimension:
         quantizer.vq = ProjectedResidualVQ(quantizer.vq)
 

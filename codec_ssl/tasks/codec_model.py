@@ -13,6 +13,7 @@ from espnet2.torch_utils.device_funcs import force_gatherable
 from torch import Tensor, nn
 
 from codec_ssl.errors import ConfigError
+from codec_ssl.nn.fsq import FiniteScalarQuantizer
 from codec_ssl.nn.quantize import histogram, perplexity
 from codec_ssl.tasks.codec_mends import (
     WeightedBalancer,
@@ -42,8 +43,12 @@ class CodecModel(ESPnetGANCodecModel):
     def __init__(self, codec: AbsGANCodec) -> None:
         super().__init__(codec)
         self._used: dict[int, Tensor] = {}
-        for number, layer in enumerate(codec.generator.quantizer.vq.layers):
-            layer._codebook.register_forward_hook(partial(self._note, number))
+        quantizer = codec.generator.quantizer
+        if isinstance(quantizer, FiniteScalarQuantizer):
+            quantizer.register_forward_hook(self._note_groups)
+        else:
+            for number, layer in enumerate(quantizer.vq.layers):
+                layer._codebook.register_forward_hook(partial(self._note, number))
 
     def forward(
         self, audio: Tensor, forward_generator: bool = True, **kwargs: Any
@@ -62,6 +67,12 @@ class CodecModel(ESPnetGANCodecModel):
     def _note(self, number: int, book: nn.Module, inputs: Any, outputs: tuple[Tensor, ...]) -> None:
         counts = histogram(outputs[1].reshape(-1, 1), book.codebook_size)
         self._used[number] = perplexity(counts)[0] / book.codebook_size
+
+    def _note_groups(
+        self, quantizer: FiniteScalarQuantizer, inputs: Any, outputs: tuple[Tensor, ...]
+    ) -> None:
+        counts = histogram(outputs[1].flatten(1).t(), quantizer.codebook_size)
+        self._used = dict(enumerate(perplexity(counts) / quantizer.codebook_size))
 
 
 def build_codec(args: argparse.Namespace) -> AbsGANCodec:

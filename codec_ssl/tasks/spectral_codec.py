@@ -5,9 +5,9 @@ from typing import Any
 
 from espnet2.gan_codec.soundstream.soundstream import SoundStream
 
-from codec_ssl.codecs.spectral import DEFAULTS, build_coders, build_quantizer
+from codec_ssl.codecs.quantizers import build_quantizer
+from codec_ssl.codecs.spectral import DEFAULTS, build_coders
 
-NAME = "spectral"
 _SHAPE = ("hop_length", "window_length", "width", "num_blocks")
 
 

@@ -3,6 +3,7 @@
 Letters: Q codebooks, K codebook size.
 """
 
+import math
 from dataclasses import dataclass
 from typing import Any
 
@@ -45,6 +46,8 @@ class StoreStats:
         hours: Duration of all utterances.
         mean_seconds, min_seconds, max_seconds: Durations of utterances.
         bitrate: kbit/s that the codes take packed: 6 for 12 codebooks of 1024 at 50 Hz.
+        nominal_bitrate: kbit/s of log2 K bits a code: 6.38 for 8 codes of 1000 at 80 Hz, which
+            take 6.40 packed into whole bits.
         entropy_bitrate: kbit/s that their zero-order entropy asks for.
         payload_bytes: Packed codes.
         total_bytes: Shards, index and meta data.
@@ -59,6 +62,7 @@ class StoreStats:
     min_seconds: float
     max_seconds: float
     bitrate: float
+    nominal_bitrate: float
     entropy_bitrate: float
     payload_bytes: int
     total_bytes: int
@@ -97,6 +101,7 @@ def store_stats(store: TokenStore) -> StoreStats:
         min_seconds=float(lengths.min() / meta.frame_rate),
         max_seconds=float(lengths.max() / meta.frame_rate),
         bitrate=frame_bits * meta.frame_rate / 1000,
+        nominal_bitrate=sum(math.log2(size) for size in meta.sizes) * meta.frame_rate / 1000,
         entropy_bitrate=sum(book.entropy for book in codebooks) * meta.frame_rate / 1000,
         payload_bytes=int((-(-lengths * frame_bits // 8)).sum()),
         total_bytes=meta_bytes + sum(shard.num_bytes for shard in meta.shards),

@@ -83,8 +83,14 @@ class WatchedBatches:
 
 
 def last_value(reporter: SubReporter, stat: str, position: int = -1) -> float | None:
-    """What a step reported, None if the statistic was never reported; NaN if not in this step."""
+    """What a step reported; None if it did not report the statistic.
+
+    Where other steps did, ESPnet fills in a NaN: of weight 0 if the others have weights.
+    """
     values = reporter.stats.get(stat)
     if not values or len(values) < -position:
         return None
-    return float(values[position].value)
+    reported = values[position]
+    if getattr(reported, "weight", None) == 0:
+        return None
+    return float(reported.value)

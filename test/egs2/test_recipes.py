@@ -224,7 +224,7 @@ def test_tokenizer_config_builds_its_model_with_options_that_the_training_knows(
 def test_codec_config_builds_a_codec_of_the_stated_size_that_load_codec_knows(config: Path):
     import torch
 
-    from codec_ssl.codecs.espnet import Generator
+    from codec_ssl.codecs.generators import MEL, build_generator
     from codec_ssl.tasks.codec import CodecTask
 
     args = CodecTask.get_parser().parse_args(["--config", str(config), "--output_dir", "x"])
@@ -237,11 +237,45 @@ def test_codec_config_builds_a_codec_of_the_stated_size_that_load_codec_knows(co
         stated = r"Generator ([\d.]+) M parameters, discriminators? ([\d.]+) M"
         found = re.search(stated, config.read_text())
         assert [float(each) for each in found.groups()] == pytest.approx(sizes, abs=0.006)
-    with torch.device("meta"):
-        loaded = Generator(args.codec, args.codec_conf["generator_params"])
+    rate = args.codec_conf["sampling_rate"]
+    # The bank of mel filters cannot be made without numbers.
+    with torch.device("cpu" if args.codec == MEL else "meta"):
+        loaded = build_generator(args.codec, args.codec_conf["generator_params"], rate)
     theirs = {name: each.shape for name, each in codec.generator.state_dict().items()}
     assert {name: each.shape for name, each in loaded.state_dict().items()} == theirs
-    assert args.codec_conf["sampling_rate"] / loaded.hop_length in (50, 75)
+    assert rate / loaded.hop_length in (50, 75, 80)
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("name", ["td_rvq", "td_fsq", "mel_rvq", "mel_fsq"])
+def test_codec_asrs_codecs_are_trained_with_the_stated_values(name: str):
+    from codec_ssl.tasks.codec import CodecTask
+
+    config = ROOT / "egs2/librispeech/codec1/conf" / f"train_nac_{name}.yaml"
+    args = CodecTask.get_parser().parse_args(["--config", str(config), "--output_dir", "x"])
+    conf, params = args.codec_conf, args.codec_conf["generator_params"]
+    coder, quantizer = name.split("_")
+    assert args.codec == f"{coder}_nac" and params["quantizer"] == quantizer
+    books = {"rvq": (128, "bins", 1024), "fsq": (32, "levels", [8, 5, 5, 5])}[quantizer]
+    width, option, value = books
+    assert (params["hidden_dim"], params["quantizer_n_q"]) == (width, 8)
+    assert params[f"quantizer_{option}"] == value and "quantizer_standardize" not in params
+    weights = {each.removeprefix("lambda_"): v for each, v in conf.items() if "lambda" in each}
+    common = {"mel_l1": 1.0, "adv": 1.0, "feat_match": 1.0}
+    if quantizer == "rvq":
+        common["commit"] = 1.0
+    assert args.max_epoch * args.steps_per_epoch == 200_000
+    if coder == "td":
+        assert weights == common | {"mel_l2": 1.0, "reconstruct": 0.1}
+        assert conf["discriminator_updates"] == [2, 3]
+        assert (args.optim, args.optim_conf) == ("adamw", {"lr": 1e-4, "betas": [0.8, 0.9]})
+        assert (args.batch_size, args.chunk_length) == (32, 16000)
+    else:
+        assert weights == common | {"mel_l2": 0.0, "stft": 20.0, "reconstruct": 0.0}
+        assert conf["discriminator_updates"] == [1, 2]
+        assert (args.optim, args.optim_conf) == ("adam", {"lr": 2e-4, "betas": [0.8, 0.99]})
+        assert (args.batch_size, args.chunk_length) == (16, 8192)
+        assert (params["mel_guard"], params["band_groups"]) == (1.0, 8)
 
 
 # What the authors of arXiv 2601.12205 published as soundstream4_large_v1.1.

@@ -7,7 +7,7 @@ import torch
 import yaml
 
 from codec_ssl.codecs.base import load_codec
-from codec_ssl.codecs.espnet import Generator
+from codec_ssl.codecs.generators import Generator
 from codec_ssl.errors import CodecError
 
 PARAMS = {

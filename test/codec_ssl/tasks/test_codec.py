@@ -1,16 +1,14 @@
 """Promises of the codec task: ESPnet's codec training, resumed exactly."""
 
 import json
-import os
 import signal
 import socket
 from pathlib import Path
 
-import numpy as np
 import pytest
-import soundfile
 import torch
 import yaml
+from toy_codec import command, dying, make_audio, rank_of
 
 from codec_ssl.errors import ConfigError, TrainingError
 from codec_ssl.train.checkpoint import load_weights
@@ -82,48 +80,7 @@ def task():
 
 @pytest.fixture(scope="module")
 def data(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    root = tmp_path_factory.mktemp("audio")
-    rng = np.random.default_rng(0)
-    for split, count in (("train", 7), ("valid", 2)):
-        folder = root / split
-        folder.mkdir()
-        for i in range(count):
-            soundfile.write(folder / f"{i}.wav", rng.uniform(-0.5, 0.5, 1000 + 50 * i), 1000)
-        ids = [f"{split}{i}" for i in range(count)]
-        (folder / "wav.scp").write_text(
-            "".join(sorted(f"{utt} {folder}/{i}.wav\n" for i, utt in enumerate(ids)))
-        )
-        (folder / "utt2spk").write_text("".join(sorted(f"{utt} s\n" for utt in ids)))
-    (root / "train.yaml").write_text(CONFIG)
-    return root
-
-
-def command(data: Path, output_dir: Path, *more: str) -> list[str]:
-    cmd = ["--config", str(data / "train.yaml"), "--output_dir", str(output_dir)]
-    for split in ("train", "valid"):
-        cmd += [f"--{split}_data_path_and_name_and_type", f"{data}/{split},audio,audio_1000"]
-        cmd += [f"--{split}_shape_file", f"{data}/{split}/utt2spk"]
-    return [*cmd, "--use_preprocessor", "false", *more]
-
-
-def dying(task, cmd: list[str], step: int) -> None:
-    """Train, and die before so many discriminator steps."""
-    build = task.build_optimizers.__func__
-    seen = []
-
-    def build_and_watch(cls, args, model):
-        optimizers = build(cls, args, model)
-
-        def count(*_):
-            seen.append(1)
-            if len(seen) == step:
-                os.kill(os.getpid(), signal.SIGKILL)
-
-        optimizers[1].register_step_pre_hook(count)
-        return optimizers
-
-    task.build_optimizers = classmethod(build_and_watch)
-    task.main(cmd=cmd)
+    return make_audio(tmp_path_factory.mktemp("audio"), CONFIG)
 
 
 def steps_an_epoch(folder: Path) -> int:
@@ -239,26 +196,11 @@ def test_two_processes_hold_the_same_codec(tmp_path, task, data, in_parallel, fi
         free.bind(("localhost", 0))
         port = free.getsockname()[1]
 
-    def rank(number: int):
-        dist = f"""--dist_rank {number} --dist_world_size 2 --dist_master_addr localhost
-            --dist_master_port {port} --dist_backend gloo --multiprocessing_distributed false
-            --num_workers 0 --generator_first {str(first == "generator").lower()}
-            --codec_conf cache_generator_outputs=true"""
-
-        def train():
-            step = task.trainer.validate_one_epoch.__func__
-
-            def validate(cls, model, **kwargs):
-                # Before validation, whose first step would send rank 0's codebooks to all.
-                torch.save(model.module.state_dict(), tmp_path / f"rank{number}.pth")
-                step(cls, model=model, **kwargs)
-
-            task.trainer.validate_one_epoch = classmethod(validate)
-            task.main(cmd=command(data, tmp_path / "exp", *dist.split()))
-
-        return train
-
-    assert in_parallel(rank(0), rank(1)) == [0, 0]
+    more = f"""--generator_first {str(first == "generator").lower()}
+        --codec_conf cache_generator_outputs=true"""
+    cmd = command(data, tmp_path / "exp", *more.split())
+    ranks = [rank_of(task, cmd, number, port, tmp_path) for number in (0, 1)]
+    assert in_parallel(*ranks) == [0, 0]
     states = [torch.load(tmp_path / f"rank{n}.pth", weights_only=True) for n in (0, 1)]
     torch.testing.assert_close(states[0], states[1], rtol=0, atol=0)
     assert all(

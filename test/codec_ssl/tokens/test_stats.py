@@ -34,6 +34,16 @@ def test_tokens_beyond_the_codebook_are_refused():
         histogram.count(np.array([[0, 3]]), [4, 3])
 
 
+@pytest.mark.parametrize(("size", "nominal"), [(1024, 6.40), (1000, 6.38)])
+def test_bitrates_of_codec_asrs_codecs_are_the_papers(tmp_path, size, nominal):
+    writer = open_writer(tmp_path, utt_ids=["a"], sizes=[size] * 8, frame_rate=80.0)
+    writer.write_shard(0, [("a", np.arange(400)[:, None] + np.zeros(8, dtype=int))])
+    stats = store_stats(writer.finalize())
+    assert round(stats.nominal_bitrate, 2) == nominal
+    assert stats.bitrate == pytest.approx(6.4)
+    assert stats.payload_bytes == 400 * 10
+
+
 def test_store_statistics_equal_the_closed_forms(tmp_path):
     lengths = {"a": 50, "b": 150, "c": 100}
     writer = open_writer(tmp_path, utt_ids=[*lengths, "bad"], sizes=[1024] * 12)
