@@ -7,11 +7,17 @@ from pathlib import Path
 from codec_ssl.errors import TokenError
 from codec_ssl.tokens import contract
 from codec_ssl.tokens.exchange import Source, import_tokens
+from codec_ssl.tokens.files import write_file
 from codec_ssl.tokens.store import TokenStore
+
+# What extraction writes beside a codec's codes.
+_CODEBOOK = "codebook.safetensors"
 
 
 def combine_stores(sources: Sequence[TokenStore], path: str | Path) -> TokenStore:
     """Write the utterances of several stores of one maker; goes on where a killed run stopped.
+
+    The codebook vectors beside the first store, if there are any, are put beside the new one.
 
     Args:
         sources: The stores.
@@ -32,7 +38,7 @@ def combine_stores(sources: Sequence[TokenStore], path: str | Path) -> TokenStor
                     f"{utt} in both"
                 )
             owners[utt] = store
-    return import_tokens(
+    made = import_tokens(
         Source(list(owners), lambda: chain.from_iterable(store.items() for store in sources)),
         path,
         codebook_size=first.meta.sizes,
@@ -41,3 +47,6 @@ def combine_stores(sources: Sequence[TokenStore], path: str | Path) -> TokenStor
         maker=first.meta.maker,
         shard_utterances=first.meta.shard_utterances,
     )
+    if (first.path / _CODEBOOK).is_file():
+        write_file(made.path / _CODEBOOK, (first.path / _CODEBOOK).read_bytes())
+    return made

@@ -181,7 +181,7 @@ for each in "${valid_set}=${datadir}/${valid_set}" "${tests[@]}"; do
     if [ "${each%%=*}" != "${joined}" ]; then write_text "${each%%=*}" "${each#*=}"; fi
 done
 
-vocabulary=${dumpdir}/vocabulary${learnt}_${token_type}$([ "${token_type}" != bpe ] || echo "${nbpe}")
+vocabulary=${dumpdir}/vocabulary_${joined}${learnt}_${token_type}$([ "${token_type}" != bpe ] || echo "${nbpe}")
 if stage 6 vocabulary "${vocabulary}" "tokens of ${joined}" --in "${texts}/${joined}" --opt "${token_type} ${nbpe} ${lang_token}"; then
     python -m codec_ssl.bin.asr_vocabulary --text "${texts}/${joined}/target" --out "${vocabulary}" --token_type "${token_type}" \
         --nbpe "${nbpe}" --lang_token "${lang_token}"

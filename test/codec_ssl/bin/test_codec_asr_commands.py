@@ -34,8 +34,9 @@ def trained(tmp_path_factory, call):
     options = ("--out", folder / "vocabulary", "--token_type", "char", "--lang_token", "true")
     call(asr_vocabulary, "--text", text / "both/target", *options)
     upper = text / "train/target"
-    call(asr_vocabulary, "--text", upper, "--out", folder / "upper", "--lang_token", "true")
-    options = f"""--output_dir {folder}/exp --token_type char --max_epoch 1 --num_workers 0
+    options = ("--token_type", "word", "--lang_token", "true")
+    call(asr_vocabulary, "--text", upper, "--out", folder / "upper", *options)
+    options = f"""--output_dir {folder}/exp --token_type word --max_epoch 1 --num_workers 0
         --token_list {folder}/upper/tokens.txt --num_iters_per_epoch 20 --batch_bins 4000
         --non_linguistic_symbols {folder}/upper/symbols.txt --optim adam --optim_conf lr=0.01
         --use_tensorboard false --frontend_conf output_dim=16 --frontend_conf init=random

@@ -162,7 +162,10 @@ def test_a_user_error_is_one_line_and_exit_code_1(tmp_path):
 
 def test_combine_makes_one_store_of_several(run, store, tmp_path):
     other = make(tmp_path / "other", {"c-1": 7, "c-2": 9})
+    (store.path / "codebook.safetensors").write_bytes(b"vectors")
     assert "5 utterances" in run("combine", tmp_path / "all", store.path, other.path)
+    # Else embeddings of several sets could not begin as the codec's.
+    assert (tmp_path / "all" / "codebook.safetensors").read_bytes() == b"vectors"
     found = TokenStore(tmp_path / "all")
     found.verify()
     assert found.utt_ids == [*LENGTHS, "c-1", "c-2"]
