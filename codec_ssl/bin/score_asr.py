@@ -22,17 +22,15 @@ _SHOWN = 5
 METRICS = {"word": "wer", "character": "cer"}
 _logger = logging.getLogger(__name__)
 _FACTS = (
-    *(
-        "config",
-        "exp",
-        "checkpoint",
-        "features",
-        "tokenizer",
-        "input",
-        "sizes",
-        "objective",
-        "search",
-    ),
+    "config",
+    "exp",
+    "checkpoint",
+    "features",
+    "tokenizer",
+    "input",
+    "sizes",
+    "objective",
+    "search",
 )
 
 
