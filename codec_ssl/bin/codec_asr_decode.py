@@ -5,10 +5,10 @@ import logging
 from dataclasses import fields
 from pathlib import Path
 
-from codec_ssl.asr.hypotheses import PART_UTTERANCES, decode_set, read_timing
+from codec_ssl.asr.hypotheses import read_timing
 from codec_ssl.asr.speech import Speech, seconds_of
 from codec_ssl.bin import cli
-from codec_ssl.bin.encoder_options import add_job_options
+from codec_ssl.bin.decoding_options import add_decoding_options, decode_job
 from codec_ssl.data.waveforms import Waveforms
 from codec_ssl.errors import ConfigError, DataError
 from codec_ssl.tokens.store import TokenStore
@@ -18,12 +18,10 @@ def get_parser() -> argparse.ArgumentParser:
     """The command line."""
     parser = argparse.ArgumentParser(description=__doc__)
     add = parser.add_argument
-    add("--exp", type=Path, required=True, help="experiment of codec_asr_train")
-    add("--checkpoint", default="best", help="best, latest or an epoch number")
+    add_decoding_options(parser, "codec_asr_train")
     add("--store", type=Path, help="token store of the speech")
     add("--data_dir", type=Path, help="data dir of the speech, in place of a store")
     add("--sample_rate", type=int, default=16000, help="at which audio is read")
-    add("--out", type=Path, required=True, help="folder of the hypotheses")
     add("--search", default="auto", choices=("auto", "greedy", "beam"))
     add("--beam", type=int, default=10, help="hypotheses kept; a transducer with 1 is greedy")
     add("--ctc_weight", type=float, default=0.3, help="of CTC beside attention")
@@ -31,10 +29,6 @@ def get_parser() -> argparse.ArgumentParser:
     add("--max_ratio", type=float, default=0.0, help="most tokens a frame with attention; 0: all")
     add("--batch_seconds", type=float, default=120.0, help="most padded speech in a batch")
     add("--max_seconds", type=float, help="refuse longer utterances; default: none is too long")
-    add("--part_utterances", type=int, default=PART_UTTERANCES, help="what a kill may cost")
-    add("--device", default="cpu")
-    add_job_options(parser)
-    add("--finalize", type=cli.str2bool, default=False, help="put the parts together")
     return parser
 
 
@@ -56,16 +50,8 @@ def main() -> None:
         options=options,
         batch_seconds=args.batch_seconds,
     )
-    folder = decode_set(
-        experiment,
-        speech,
-        args.out,
-        job=args.job,
-        num_jobs=args.num_jobs,
-        part_utterances=args.part_utterances,
-    )
+    decode_job(args, experiment, speech)
     if args.finalize:
-        folder.finalize()
         timing = read_timing(args.out)
         factor = timing["decoding_seconds"] / timing["speech_seconds"]
         logging.info("%s: real-time factor %.4f", args.out, factor)
