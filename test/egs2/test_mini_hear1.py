@@ -1,5 +1,6 @@
 """egs2/mini/hear1 end to end at its smallest size: its references, and a model of mae1."""
 
+import os
 from pathlib import Path
 
 import pytest
@@ -97,9 +98,15 @@ def test_without_an_encoder_one_is_trained_first(mini_mae1: Path, tmp_path: Path
     codec = tmp_path / "codec"  # a list of options takes no folders with blanks
     codec.symlink_to(mini_mae1 / "exp/codec")
     brief = f"--codec {codec} --selftrain false --train_args --num_iters_per_epoch=2"
-    model = ["--mae_exps", "pretrained=pretrain", "--mae_args", brief, "--references", "untrained"]
+    model = ["--mae_exps", "pretrained=pretrain", "--mae_args", brief]
+    model += ["--references", "untrained,untrained:1"]
     run(tmp_path, *model, "--codec", str(codec), "--tasks", "notes_instrument")
-    assert {key[0] for key in scores(tmp_path)} == {"pretrained", "untrained"}
+    assert {key[0] for key in scores(tmp_path)} == {"pretrained", "untrained", "untrained 1"}
+    # the folders of embeddings are named after the weights
+    first, second = (
+        set(os.listdir(tmp_path / "dump" / name / "notes")) for name in ("untrained", "untrained_1")
+    )
+    assert first and second and first.isdisjoint(second)
     [result] = [
         r for _, file in find_results([tmp_path / "exp/hear/pretrained"]) for r in file.results
     ]

@@ -33,6 +33,7 @@ mae_exps=pretrained=pretrain,self-trained=selftrain  # NAME=FOLDER of its experi
 mae_data=pretrain    # folder of data dirs train and valid for it, below datadir (with --audio_dir: those of the folder)
 mae_args=            # more options for it
 references=logmel,latent,untrained  # yardsticks: mean and deviation of log-mel or of a codec's latent, the first experiment of --encoders untrained
+                     # (untrained:1, untrained:2, ...: with other seeds)
 codec=               # codec of the references, and of encoders that read codes (default: that of --mae_recipe)
 embed_args=          # more options of bin/hear_embed.py, e.g. "--chunk_seconds 10"
 # Downstream
@@ -104,11 +105,12 @@ for reference in ${references//,/ }; do
         latent)
             if [ -z "${codec}" ]; then die "--references latent: say which --codec"; fi
             add_system "codec latent" "latent:${codec}" "${codec}" "--pooling mean_std --role baseline" ;;
-        untrained)
+        untrained|untrained:*)
             fresh=${given[0]#*=}  # the first experiment; others have no config to make fresh weights of
             for each in "${given[@]}"; do if [ -f "${each#*=}/config.yaml" ]; then fresh=${each#*=} && break; fi; done
-            add_system untrained "${fresh}" "${fresh}" "--untrained_seed 0 --role baseline${layer:+ --layer ${layer}}" ;;
-        *) die "--references: there are logmel, latent and untrained, not '${reference}'" ;;
+            seed=${reference#untrained} seed=${seed#:}
+            add_system "untrained${seed:+ ${seed}}" "${fresh}" "${fresh}" "--untrained_seed ${seed:-0} --role baseline${layer:+ --layer ${layer}}" ;;
+        *) die "--references: there are logmel, latent, untrained and untrained:SEED, not '${reference}'" ;;
     esac
 done
 
