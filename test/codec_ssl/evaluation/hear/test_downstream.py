@@ -201,13 +201,13 @@ def test_sets_are_found_in_their_folder(tmp_path):
         find_sets(tmp_path)
 
 
-def test_a_linear_head_scores_as_scikit_learns_regression_of_the_same_strength():
+def test_a_linear_head_scores_as_scikit_learns_regression_of_the_same_strength_on_train_and_valid():
     sets = folds(noise=1.5)
     found = run(HearTask("toy", "label"), sets, ["a", "b", "c"], Protocol(head="linear"))
     rights = []
     for split, chosen in zip(splits_of(list(sets)), found.chosen, strict=True):
         vectors, targets = (
-            np.concatenate([getattr(sets[name], what) for name in split.train])
+            np.concatenate([getattr(sets[name], what) for name in (*split.train, split.valid)])
             for what in ("vectors", "targets")
         )
         mean, scale = vectors.mean(0), vectors.std(0)
