@@ -80,9 +80,7 @@ def get_results(
         by_fold = outcome.by_fold[name]
         told = {**scored, "by_fold": by_fold if len(by_fold) > 1 else None}
         interval = measure.interval(num_resamples)
-        results.append(
-            Result(f"superb_{task}_{name}", measure.value, measure.unit, told, interval)
-        )
+        results.append(Result(f"superb_{task}_{name}", measure.value, measure.unit, told, interval))
     return results
 
 

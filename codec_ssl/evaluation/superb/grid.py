@@ -105,9 +105,7 @@ def choose(exp: str | Path, problem: type[Problem]) -> Choice:
     return Choice(best, good[best], by_rate)
 
 
-def _score(
-    folder: Path, folds: Sequence[str], rate: str, problem: type[Problem]
-) -> float | None:
+def _score(folder: Path, folds: Sequence[str], rate: str, problem: type[Problem]) -> float | None:
     """Best score on the valid set over epochs, a mean over folds; None where one diverged."""
     scores = []
     for fold in folds:

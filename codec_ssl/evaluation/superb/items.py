@@ -218,7 +218,9 @@ def open_stream(
     if encoder.input_kind == "wav":
         return WaveStream(data_dir, encoder)
     if store is None:
-        raise DataError(f"encoder {encoder.name} takes codes: expected a store, found none", "codes")
+        raise DataError(
+            f"encoder {encoder.name} takes codes: expected a store, found none", "codes"
+        )
     return StoredStream(store)
 
 
