@@ -135,12 +135,8 @@ def read_rttm(data_dir: DataDir) -> dict[str, list[Segment]]:
     return turns
 
 
-def parse_rttm(path: str | Path, kind: str = "SPEAKER") -> dict[str, list[Segment]]:
-    """Read any RTTM: segments of each file it names, ordered by start.
-
-    Args:
-        path: The file.
-        kind: Lines of another kind are passed over.
+def parse_rttm(path: str | Path) -> dict[str, list[Segment]]:
+    """Read any RTTM: speakers' turns in each file it names, ordered by start.
 
     Raises:
         DataError: The file is missing or a line is malformed.
@@ -148,17 +144,16 @@ def parse_rttm(path: str | Path, kind: str = "SPEAKER") -> dict[str, list[Segmen
     turns: dict[str, list[Segment]] = {}
     for number, line in numbered_lines(path):
         fields = line.split()
-        if not fields or fields[0] != kind:
+        if not fields or fields[0] != "SPEAKER":
             continue
         where = f"{path}:{number}"
         try:
-            utt_id, start, duration, label = fields[1], float(fields[3]), float(fields[4]), ""
-            label = fields[7] if kind == "SPEAKER" else fields[5]
+            utt_id, start, duration, speaker = fields[1], *map(float, fields[3:5]), fields[7]
         except (IndexError, ValueError):
             raise DataError(f"{where}: expected a line of RTTM, found {line!r}", "data") from None
         _check_turn(where, start, duration)
         # Rounded, as 0.1 + 0.2 would end after the next turn's 0.3.
-        turns.setdefault(utt_id, []).append(Segment(start, round(start + duration, 6), label))
+        turns.setdefault(utt_id, []).append(Segment(start, round(start + duration, 6), speaker))
     return {utt_id: sorted(found) for utt_id, found in turns.items()}
 
 
