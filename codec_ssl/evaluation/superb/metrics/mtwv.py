@@ -12,7 +12,6 @@ from dataclasses import dataclass
 import numpy as np
 
 from codec_ssl.errors import DataError
-from codec_ssl.evaluation.bootstrap import statistic_interval
 
 # The evaluation's prior of a match and its costs of false alarms and misses.
 PRIOR, COST_FALSE_ALARM, COST_MISS = 0.0008, 1.0, 100.0
@@ -20,26 +19,42 @@ BETA = COST_FALSE_ALARM / COST_MISS * (1 / PRIOR - 1)
 
 
 @dataclass(frozen=True)
-class TermWeightedValue:
-    """The best value and where it is.
+class TermWeightedValues:
+    """Values of each query at each threshold where the best of all queries may be.
 
     Attributes:
-        value: Maximum over thresholds.
-        threshold: Scores from it on are detections; infinity: the best is to find nothing.
-        interval: 95 % interval of the value, queries resampled.
-        queries: Queries that some document contains; the others have no value.
+        thresholds: Scores from one on are detections, ascending (H,); the last is infinity, which
+            finds nothing.
+        values: Of the queries that some document contains (Q', H); the others have no value.
     """
 
-    value: float
-    threshold: float
-    interval: tuple[float, float]
-    queries: int
+    thresholds: np.ndarray
+    values: np.ndarray
+
+    def best(self, counts: np.ndarray) -> np.ndarray:
+        """Maximum over thresholds of the mean over queries (R,).
+
+        Args:
+            counts: How often each query counts (R, Q').
+        """
+        return (counts @ self.values).max(1) / counts.sum(1)
+
+    @property
+    def maximum(self) -> float:
+        """MTWV: every query counted once."""
+        return float(self.best(np.ones((1, len(self.values))))[0])
+
+    @property
+    def threshold(self) -> float:
+        """Where the maximum is; the highest of equally good ones."""
+        means = self.values.mean(0)
+        return float(self.thresholds[len(means) - 1 - int(means[::-1].argmax())])
 
 
-def max_term_weighted_value(
+def term_weighted_values(
     scores: np.ndarray, matches: np.ndarray, beta: float = BETA
-) -> TermWeightedValue:
-    """Find the best threshold for all queries together.
+) -> TermWeightedValues:
+    """Count misses and false alarms.
 
     Args:
         scores: Higher: the document rather contains the query, (Q, N).
@@ -57,21 +72,9 @@ def max_term_weighted_value(
         raise DataError("expected documents without a query for each query", stage="data")
     # Only where a match is gained can the value rise; finding nothing is worth 0.
     thresholds = np.append(np.unique(scores[matches]), np.inf)
-    values = np.stack(
-        [_values(*pair, thresholds, beta) for pair in zip(scores, matches, strict=True)]
-    )
-    means = values.mean(0)
-    # The highest threshold of equally good ones.
-    best = len(means) - 1 - int(means[::-1].argmax())
-
-    def statistic(counts: np.ndarray) -> np.ndarray:
-        return (counts @ values).max(1) / counts.sum(1)
-
-    return TermWeightedValue(
-        value=float(means[best]),
-        threshold=float(thresholds[best]),
-        interval=statistic_interval(statistic, [len(values)]),
-        queries=len(values),
+    rows = zip(scores, matches, strict=True)
+    return TermWeightedValues(
+        thresholds, np.stack([_values(*row, thresholds, beta) for row in rows])
     )
 
 

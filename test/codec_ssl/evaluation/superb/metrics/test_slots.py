@@ -9,7 +9,7 @@ from codec_ssl.errors import DataError
 from codec_ssl.evaluation.superb.metrics.slots import find_slots, score_slots
 
 KINDS = ["artist", "playlist", "playlist_owner", "year"]
-WORDS = "A BEE SEES THE OLD DOG".split()
+WORDS = ["A", "BEE", "SEES", "THE", "OLD", "DOG"]
 
 
 def sentence(draw, mistakes=False):
