@@ -1,1 +1,1 @@
-"""SUPERB (arXiv 2105.01051): ten tasks with small heads on frozen representations."""
+"""SUPERB (arXiv 2105.01051): ten tasks that judge a frozen encoder by small networks on it."""

@@ -1,1 +1,1 @@
-"""Scores as the benchmark computes them."""
+"""Metrics as the benchmark computes them, as functions of counts, texts or scores alone."""
