@@ -15,7 +15,7 @@ from torch import Tensor, nn
 
 from codec_ssl.data.alignment import Segment
 from codec_ssl.data.data_dir import DataDir
-from codec_ssl.data.rttm import NAME, read_rttm
+from codec_ssl.data.superb.tables import RTTM, read_rttm
 from codec_ssl.errors import DataError
 from codec_ssl.evaluation.superb.measure import Measure
 from codec_ssl.evaluation.superb.metrics.der import diarization_errors, segments_of
@@ -71,7 +71,8 @@ class DiarizationHead(nn.Module):
 class Diarization(Problem):
     """Frames of each speaker, trained with the permutation that fits best.
 
-    Utterances are taken whole, where s3prl cuts them to 2000 frames; LibriMix has none so long.
+    Training takes crops of 2000 frames, as in s3prl; scoring takes whole utterances, where s3prl
+    puts the answers of crops together. LibriMix has no utterance so long.
     """
 
     name, title = "sd", "speaker diarization"
@@ -79,14 +80,8 @@ class Diarization(Problem):
 
     @classmethod
     def read(cls, data_dir: DataDir) -> dict[str, Any]:
-        """Segments of each utterance; those without speech are left out."""
-        found = read_rttm(data_dir.path / NAME)
-        known = {utt: found[utt] for utt in data_dir.utt_ids if utt in found}
-        if not known:
-            raise DataError(
-                f"{data_dir.path}/{NAME}: expected segments of the utterances, found none", "data"
-            )
-        return known
+        """Segments of each utterance."""
+        return dict(read_rttm(data_dir))
 
     @classmethod
     def learn(cls, labels: Mapping[str, Any]) -> dict[str, Any]:
@@ -99,7 +94,7 @@ class Diarization(Problem):
         speakers = _speakers(label)
         if len(speakers) > active.shape[1]:
             raise DataError(
-                f"{NAME}: expected at most {active.shape[1]} speakers in an utterance, as the"
+                f"{RTTM}: expected at most {active.shape[1]} speakers in an utterance, as the"
                 f" training set has, found {speakers}",
                 stage="data",
             )

@@ -11,24 +11,40 @@ Letters: Q queries, M frames of the longest of them, N frames of a document, D w
 
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from pathlib import Path
+from typing import Any
 
 import numpy as np
 import torch
 from torch import Tensor
 
-from codec_ssl.data.tables import numbered_lines
-from codec_ssl.errors import DataError
+from codec_ssl.data.data_dir import DataDir
+from codec_ssl.errors import ConfigError, DataError
 from codec_ssl.evaluation.superb.measure import Measure
 from codec_ssl.evaluation.superb.metrics.mtwv import term_weighted_values
+from codec_ssl.evaluation.superb.problem import Problem
 from codec_ssl.features.base import SpeechEncoder
 from codec_ssl.features.stream import BATCH_FRAMES, FeatureBatch, Source, stream_features
 
-METRIC = "mtwv"
 # Queries of fewer frames are found nowhere.
 LEAST_FRAMES = 5
 _TINY = 1e-9
 _WHOLE = 1 << 31
+
+
+class QueryByExample(Problem):
+    """What the other commands know of the task; ``superb_query`` does it."""
+
+    name, title = "qbe", "query by example"
+    metric, higher_is_better = "mtwv", True
+
+    @classmethod
+    def read(cls, data_dir: DataDir) -> dict[str, Any]:
+        """Refuse: no label of an utterance is learnt.
+
+        Raises:
+            ConfigError: Always.
+        """
+        raise ConfigError(f"{data_dir.path}: {cls.name} trains nothing: superb_query scores it")
 
 
 @dataclass(frozen=True)
@@ -53,36 +69,21 @@ class Found:
             matches: Pairs of a query and a document that holds it.
 
         Raises:
-            DataError: A pair has a query or document that isn't there, or there is no match.
+            DataError: A pair has a query or document that wasn't searched, or there is no match.
         """
         rows = {name: n for n, name in enumerate(self.query_ids)}
         columns = {name: n for n, name in enumerate(self.doc_ids)}
         truth = np.zeros((len(rows), len(columns)), dtype=bool)
         for query, doc in matches:
             if query not in rows or doc not in columns:
-                what, name = ("query", query) if query not in rows else ("document", doc)
-                raise DataError(f"matches: expected queries and documents that are there, found"
-                                f" {what} {name!r} that isn't", stage="data")  # fmt: skip
+                raise DataError(
+                    f"matches: expected queries and documents that have features, found {query!r}"
+                    f" in {doc!r}",
+                    stage="codes",
+                )
             truth[rows[query], columns[doc]] = True
         found = term_weighted_values(self.scores[layer], truth)
-        return Measure(found.best, [len(found.values)], unit="value")
-
-
-def read_matches(path: str | Path) -> set[tuple[str, str]]:
-    """Pairs ``<query> <document>``, one a line: the document holds the query.
-
-    Raises:
-        DataError: A line is something else.
-    """
-    pairs = set()
-    for number, line in numbered_lines(path):
-        fields = line.split()
-        if len(fields) != 2:
-            raise DataError(
-                f"{path}:{number}: expected '<query> <document>', found {line!r}", stage="data"
-            )
-        pairs.add((fields[0], fields[1]))
-    return pairs
+        return Measure(found.best, [len(found.values)])
 
 
 def search(

@@ -18,8 +18,9 @@ from s3prl.nn.specaug import ModelWithSpecaug
 from torch import Tensor, nn
 
 from codec_ssl.data.data_dir import DataDir
+from codec_ssl.data.superb.tables import PHONES, SLOTS
 from codec_ssl.data.tables import read_table
-from codec_ssl.errors import DataError
+from codec_ssl.errors import ConfigError, DataError
 from codec_ssl.evaluation.asr_wer import align
 from codec_ssl.evaluation.superb.measure import Measure, ratio
 from codec_ssl.evaluation.superb.metrics.slots import find_slots, score_slots
@@ -47,31 +48,38 @@ class RecurrentHead(ModelWithSpecaug):
     Args:
         input_size: D.
         output_size: V.
-        layers: Bidirectional LSTMs.
-        hidden_size: Their width in each direction.
+        hidden_size: Width in each direction of each bidirectional LSTM.
         proj_size: Width of the linear layer in front of them.
         dropout: Rate behind each of them.
         specaug: Options of s3prl's ``SpecAug`` that differ from SUPERB's. Widths are in frames and
             features, whatever the frame rate.
+
+    Raises:
+        ConfigError: There are more or fewer rates of dropout than LSTMs.
     """
 
     def __init__(
         self,
         input_size: int,
         output_size: int,
-        layers: int = 2,
-        hidden_size: int = 1024,
+        hidden_size: Sequence[int] = (1024, 1024),
         proj_size: int = 1024,
-        dropout: float = 0.2,
+        dropout: Sequence[float] = (0.2, 0.2),
         specaug: Mapping[str, Any] | None = None,
     ) -> None:
+        if len(dropout) != len(hidden_size):
+            raise ConfigError(
+                f"head_conf: expected a dropout for each hidden_size {list(hidden_size)}, found"
+                f" {list(dropout)}"
+            )
+        layers = len(hidden_size)
         encoder = RNNEncoder(
             input_size,
             output_size,
             module="LSTM",
             proj_size=proj_size,
-            hidden_size=[hidden_size] * layers,
-            dropout=[dropout] * layers,
+            hidden_size=list(hidden_size),
+            dropout=list(dropout),
             layer_norm=[False] * layers,
             proj=[False] * layers,
             sample_rate=[1] * layers,
@@ -153,7 +161,7 @@ class Recognition(Problem):
 class PhoneRecognition(Recognition):
     """PR: LibriSpeech's words as a lexicon says them in the benchmark."""
 
-    name, title, file = "pr", "phone recognition", "phones"
+    name, title, file = "pr", "phone recognition", PHONES
     metric, higher_is_better = "per", False
 
     @classmethod
@@ -195,7 +203,7 @@ class SpeechRecognition(Recognition):
 class SlotFilling(Recognition):
     """SF: transcripts with slots marked; audio SNIPS in the benchmark."""
 
-    name, title, file = "sf", "slot filling", "slots"
+    name, title, file = "sf", "slot filling", SLOTS
     metric, higher_is_better = "slot_type_f1", True
 
     @classmethod

@@ -19,7 +19,7 @@ from codec_ssl.evaluation.superb.recognition import (
     SpeechRecognition,
 )
 
-SMALL = {"layers": 1, "hidden_size": 24, "proj_size": 16, "dropout": 0.0}
+SMALL = {"hidden_size": [24], "proj_size": 16, "dropout": [0.0]}
 TEXTS = {"u1": "A BAD CAB", "u2": "DAB", "u3": "CAD A BEAD", "u4": "BAA DA"}
 SPAN = Span(0, 40, 50.0)
 # What s3prl.problem.SuperbASR and SuperbSF build their heads with.
@@ -195,6 +195,11 @@ def test_transcripts_are_read_and_symbols_learnt(tmp_path):
 def test_a_data_dir_without_transcripts_is_named(tmp_path):
     with pytest.raises(DataError, match="phones: expected a transcript"):
         PhoneRecognition.read(data_dir(tmp_path, "text", TEXTS))
+
+
+def test_each_lstm_needs_its_dropout():
+    with pytest.raises(ConfigError, match="a dropout for each"):
+        SpeechRecognition({"symbols": ["A"]}, {"hidden_size": [3]}).build_head(4, 50.0)
 
 
 def test_an_unknown_option_of_the_head_is_refused():
