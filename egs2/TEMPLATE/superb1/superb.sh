@@ -224,9 +224,19 @@ for place in "${!systems[@]}"; do
         scored+=(--in "${out}/${task}")
     done
     if [ "${#pending[@]}" -gt 0 ]; then
-        # shellcheck disable=SC2086  # lists of options
-        ${gpu_cmd} --gpu "${job_gpu}" --num_threads "${OMP_NUM_THREADS}" "${out}/evaluate.log" -- python -m codec_ssl.bin.superb_evaluate \
-            "${common[@]}" --tasks "${pending[@]}" --system "${system}" ${role} --recipe "${recipe}" --out "${out}" --device "${device}" ${evaluate_args}
+        # shellcheck disable=SC2206  # lists of options
+        result=(--system "${system}" ${role} --recipe "${recipe}" --out "${out}" --device "${device}")
+        # shellcheck disable=SC2206
+        scorer=(${gpu_cmd} --gpu "${job_gpu}" --num_threads "${OMP_NUM_THREADS}")
+        if [[ " ${pending[*]} " == *" qbe "* ]]; then
+            "${scorer[@]}" "${out}/query.log" -- python -m codec_ssl.bin.superb_query "${how[@]}" --datadir "${datadir}" ${stores:+--codes "${stores}"} "${result[@]}"
+        fi
+        trained=("${pending[@]}")
+        for each in "${!trained[@]}"; do if [ "${trained[${each}]}" = qbe ]; then unset "trained[${each}]"; fi; done
+        if [ "${#trained[@]}" -gt 0 ]; then
+            # shellcheck disable=SC2086  # a list of options
+            "${scorer[@]}" "${out}/evaluate.log" -- python -m codec_ssl.bin.superb_evaluate "${common[@]}" --tasks "${trained[@]}" "${result[@]}" ${evaluate_args}
+        fi
         for task in "${pending[@]}"; do score_args "${task}" && stage_done "${out}/${task}" "${stage_arguments[@]}"; done
     fi
 done
