@@ -16,8 +16,8 @@ from codec_ssl.data.data_dir import DataDir
 from codec_ssl.errors import CheckpointError, ConfigError, DataError
 from codec_ssl.evaluation.superb.classification import KeywordSpotting
 from codec_ssl.evaluation.superb.items import LabelledSet
-from codec_ssl.features.cache_writer import write_cache
 from codec_ssl.features.baselines import CodecEmbeddings
+from codec_ssl.features.cache_writer import write_cache
 from codec_ssl.features.stack import LayerStack
 from codec_ssl.report.results import read_results
 from codec_ssl.tasks.superb import SuperbTask
@@ -139,7 +139,7 @@ def test_crops_are_of_one_length_and_buckets_of_about_one(labelled):
     spread = max(int(each.max() - each.min()) for each in lengths)
     assert spread < int(data.lengths.max() - data.lengths.min())
     assert sorted(torch.cat(lengths).tolist()) == sorted(data.lengths.tolist())
-    with pytest.raises(DataError, match="expected utterances of 9.0 s or more"):
+    with pytest.raises(DataError, match=r"expected utterances of 9.0 s or more"):
         TrainingItems(data, problem, BatchOptions(6, 4, seed=0, min_seconds=9.0))
 
 
@@ -154,9 +154,9 @@ def test_ranks_share_a_batch(labelled):
 
 
 def test_wrong_options_are_named(root, tmp_path):
-    with pytest.raises(ConfigError, match="batch_conf: .*crop_frames"):
+    with pytest.raises(ConfigError, match=r"batch_conf: .*crop_frames"):
         train(root, tmp_path / "a", "--batch_conf", "crop_frames=3")
-    with pytest.raises(ConfigError, match="featurizer_conf: .*layers"):
+    with pytest.raises(ConfigError, match=r"featurizer_conf: .*layers"):
         train(root, tmp_path / "b", "--featurizer_conf", "layers=3")
 
 

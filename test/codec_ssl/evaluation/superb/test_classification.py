@@ -85,8 +85,8 @@ def test_utterances_need_all_labels_and_a_set_needs_some(tmp_path):
 
 
 def test_unknown_tasks_and_options_are_refused():
-    with pytest.raises(ConfigError, match="expected one of ks, sid, .*, found 'kws'"):
+    with pytest.raises(ConfigError, match=r"expected one of ks, sid, .*, found 'kws'"):
         problem_class("kws")
     problem = KeywordSpotting(KeywordSpotting.learn({"a": ["yes"]}), {"depth": 3})
-    with pytest.raises(ConfigError, match="head_conf of ks: .*depth"):
+    with pytest.raises(ConfigError, match=r"head_conf of ks: .*depth"):
         problem.build_head(6, 50.0)

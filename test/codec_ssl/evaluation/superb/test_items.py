@@ -64,7 +64,7 @@ def test_every_utterance_comes_once_the_longest_first(data, num_ranks):
 def test_a_set_whose_inputs_are_missing_is_refused(root, tmp_path):
     make_ks(tmp_path, {"train": 8})
     stream = StoredStream(TokenStore(tmp_path / "codes/ks/train"))
-    with pytest.raises(DataError, match="expected inputs of the 10 labelled .*, found 8"):
+    with pytest.raises(DataError, match=r"expected inputs of the 10 labelled .*, found 8"):
         LabelledSet(KeywordSpotting, DataDir(root / "data/ks/train"), stream, 50.0)
 
 

@@ -84,7 +84,7 @@ def test_trials_are_read_and_broken_ones_named(tmp_path):
     with pytest.raises(DataError, match="expected utterance u3"):
         problem.measure({"u1": np.ones(2), "u2": np.ones(2)}, trials)
     path.write_text("1 u1 u2\nyes u1 u3\n")
-    with pytest.raises(DataError, match="trials:2: expected '<1|0>"):
+    with pytest.raises(DataError, match=r"trials:2: expected '<1|0>"):
         SpeakerVerification.truth(DataDir(tmp_path / "d"))
     path.write_text("1 u1 u2\n")
     with pytest.raises(DataError, match="expected trials of both kinds"):
