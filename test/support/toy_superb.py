@@ -61,10 +61,11 @@ def fluent(root: Path) -> Path:
     return root
 
 
-def voxceleb1(root: Path) -> Path:
-    """Six speakers for training, two of the trials; three clips each, one in each part."""
-    speakers = [*(f"id1000{number}" for number in range(1, 7)), "id10270", "id10309"]
-    names = [f"{speaker}/vid/0000{number}.wav" for speaker in speakers for number in (1, 2, 3)]
+def voxceleb1(root: Path, speakers: int = 6) -> Path:
+    """Speakers for training, and two of the trials; three clips each, one in each part."""
+    trained = [f"id{10000 + number}" for number in range(1, speakers + 1)]
+    everyone = [*trained, "id10270", "id10309"]
+    names = [f"{speaker}/vid/0000{number}.wav" for speaker in everyone for number in (1, 2, 3)]
     for name in names:
         place = "test" if name[2:7] in ("10270", "10309") else "dev"
         noise(root / place / "wav" / name)
