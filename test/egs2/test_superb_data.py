@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 import soundfile
-import toy_superb
+import superb_corpora
 
 from codec_ssl.data.data_dir import DataDir
 from codec_ssl.data.superb.tables import read_symbols
@@ -35,8 +35,8 @@ def librispeech(root: Path) -> Path:
         utt = f"{10 + number}-7-0000"
         folder.mkdir(parents=True)
         soundfile.write(folder / f"{utt}.flac", [0.0] * 1600, 16000)
-        toy_superb.lines(folder / f"{10 + number}-7.trans.txt", f"{utt} SOME WORDS")
-    toy_superb.lines(root / "SPEAKERS.TXT", ";ID |SEX|", "10 | F |")
+        superb_corpora.lines(folder / f"{10 + number}-7.trans.txt", f"{utt} SOME WORDS")
+    superb_corpora.lines(root / "SPEAKERS.TXT", ";ID |SEX|", "10 | F |")
     return root
 
 
@@ -51,17 +51,17 @@ def test_a_corpus_that_is_not_given_is_named_with_its_task(tmp_path: Path):
 
 def test_all_ten_tasks_get_their_data_dirs(tmp_path: Path):
     corpora = {
-        "SPEECH_COMMANDS": toy_superb.speech_commands(tmp_path / "a corpus" / "ks"),
-        "QUESST14": toy_superb.quesst14(tmp_path / "a corpus" / "qbe"),
-        "VOXCELEB1": toy_superb.voxceleb1(tmp_path / "a corpus" / "vox", speakers=24),
-        "LIBRIMIX": toy_superb.librimix(tmp_path / "a corpus" / "sd") / "data",
-        "IEMOCAP": toy_superb.iemocap(tmp_path / "a corpus" / "er", ("neu", "sad")),
-        "FLUENT": toy_superb.fluent(tmp_path / "a corpus" / "ic"),
-        "AUDIO_SNIPS": toy_superb.snips(tmp_path / "a corpus" / "sf"),
+        "SPEECH_COMMANDS": superb_corpora.speech_commands(tmp_path / "a corpus" / "ks"),
+        "QUESST14": superb_corpora.quesst14(tmp_path / "a corpus" / "qbe"),
+        "VOXCELEB1": superb_corpora.voxceleb1(tmp_path / "a corpus" / "vox", speakers=24),
+        "LIBRIMIX": superb_corpora.librimix(tmp_path / "a corpus" / "sd") / "data",
+        "IEMOCAP": superb_corpora.iemocap(tmp_path / "a corpus" / "er", ("neu", "sad")),
+        "FLUENT": superb_corpora.fluent(tmp_path / "a corpus" / "ic"),
+        "AUDIO_SNIPS": superb_corpora.snips(tmp_path / "a corpus" / "sf"),
         "LIBRISPEECH": librispeech(tmp_path / "a corpus" / "LibriSpeech"),
         "LEXICON": tmp_path / "a corpus" / "lexicon.txt",
     }
-    toy_superb.lines(corpora["LEXICON"], "SOME\tS AH1 M", "WORDS W ER1 D Z", "WORDS W O")
+    superb_corpora.lines(corpora["LEXICON"], "SOME\tS AH1 M", "WORDS W ER1 D Z", "WORDS W O")
     out = tmp_path / "a data"
     done = make_data("superb/superb1", out, **corpora)
     assert done.returncode == 0, done.stderr
@@ -77,8 +77,8 @@ def test_recordings_are_spelt_by_espeak(tmp_path: Path):
     rows = ["utt_id\tpath\tcorpus\tspeaker\ttext\tnote"]
     for number, part in enumerate(("train-clean-100", "dev-clean", "test-other")):
         rows.append(f"{number}-0\t{number}.wav\tlibrispeech\t{number}\tSEVEN WINDOWS\t{part}")
-        toy_superb.noise(tmp_path / f"{number}.wav")
-    toy_superb.lines(tmp_path / "manifest.tsv", *rows)
+        superb_corpora.noise(tmp_path / f"{number}.wav")
+    superb_corpora.lines(tmp_path / "manifest.tsv", *rows)
     options = ("--recordings", str(tmp_path), "--tasks", "pr")
     done = make_data("mini/superb1", tmp_path / "out", *options)
     assert done.returncode == 0, done.stderr

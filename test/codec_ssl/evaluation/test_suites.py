@@ -4,7 +4,7 @@ import re
 from pathlib import Path
 
 import pytest
-import toy_superb
+import superb_corpora
 
 from codec_ssl.errors import ConfigError
 from codec_ssl.evaluation.suites import NAMES, SCALES, Corpus, get_suite
@@ -20,20 +20,20 @@ def test_a_corpus_lacks_what_its_variable_or_its_folder_lacks(tmp_path: Path):
     assert corpus.lack({"BOOKS": f"{tmp_path}/x"}) == f"BOOKS={tmp_path}/x is not there"
     (tmp_path / "wav1").mkdir()
     assert corpus.lack(given) == f"BOOKS={tmp_path} has no a.txt or inside/a.txt"
-    toy_superb.lines(tmp_path / "inside" / "a.txt", "x")
+    superb_corpora.lines(tmp_path / "inside" / "a.txt", "x")
     assert corpus.lack(given) is None
 
 
 def test_the_public_layouts_of_superbs_corpora_are_known(tmp_path: Path):
     """Given as the folder or the one above, where the reader takes either."""
     given = {
-        "SPEECH_COMMANDS": toy_superb.speech_commands(tmp_path / "ks"),
-        "QUESST14": toy_superb.quesst14(tmp_path / "qbe"),
-        "VOXCELEB1": toy_superb.voxceleb1(tmp_path / "vox"),
-        "LIBRIMIX": toy_superb.librimix(tmp_path / "sd") / "data",
-        "IEMOCAP": toy_superb.iemocap(tmp_path / "er", ("neu",)),
-        "FLUENT": toy_superb.fluent(tmp_path / "ic") / "fluent_speech_commands_dataset",
-        "AUDIO_SNIPS": toy_superb.snips(tmp_path / "sf"),
+        "SPEECH_COMMANDS": superb_corpora.speech_commands(tmp_path / "ks"),
+        "QUESST14": superb_corpora.quesst14(tmp_path / "qbe"),
+        "VOXCELEB1": superb_corpora.voxceleb1(tmp_path / "vox"),
+        "LIBRIMIX": superb_corpora.librimix(tmp_path / "sd") / "data",
+        "IEMOCAP": superb_corpora.iemocap(tmp_path / "er", ("neu",)),
+        "FLUENT": superb_corpora.fluent(tmp_path / "ic") / "fluent_speech_commands_dataset",
+        "AUDIO_SNIPS": superb_corpora.snips(tmp_path / "sf"),
     }
     environment = {name: str(path) for name, path in given.items()}
     lacks = SUPERB.lacks(environment)

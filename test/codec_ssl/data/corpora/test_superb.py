@@ -4,7 +4,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 import pytest
-import toy_superb
+import superb_corpora
 
 from codec_ssl.data.alignment import Segment
 from codec_ssl.data.corpora import (
@@ -36,7 +36,7 @@ def exist(made: list[DataDir]) -> bool:
 
 
 def test_speech_commands_1_has_the_benchmarks_seconds_of_noise(tmp_path: Path):
-    toy_superb.speech_commands(tmp_path)
+    superb_corpora.speech_commands(tmp_path)
     made = speech_commands.prepare(tmp_path, tmp_path / "out", "0.01")
     assert names(made, tmp_path / "out") == ["train", "valid", "test"] and exist(made)
     pieces = {f"noise_{n}_000{i}" for n in ("running_tap", "white_noise") for i in range(3)}
@@ -62,15 +62,15 @@ def test_speech_commands_has_no_third_version(tmp_path: Path):
 def test_speech_commands_1_splits_as_s3prl_does(tmp_path: Path):
     """The lists are what the corpus's own hash of the speaker gives; s3prl computes it again."""
     corpus = pytest.importorskip("s3prl.dataio.corpus.speech_commands")
-    toy_superb.speech_commands(tmp_path)
+    superb_corpora.speech_commands(tmp_path)
     root = tmp_path / "speech_commands_v0.01"
     for number in range(40):
-        toy_superb.noise(root / "yes" / f"{number:02x}ff_nohash_0.wav", 0.01)
+        superb_corpora.noise(root / "yes" / f"{number:02x}ff_nohash_0.wav", 0.01)
     train, valid = corpus.SpeechCommandsV1.split_dataset(root)
     left = {path for path in root.glob("[a-z]*/*.wav")} - {path for _, path in (*train, *valid)}
     for file, found in (("validation", {p for _, p in valid}), ("testing", left)):
         listed = sorted(f"{path.parent.name}/{path.name}" for path in found)
-        toy_superb.lines(root / f"{file}_list.txt", *listed)
+        superb_corpora.lines(root / f"{file}_list.txt", *listed)
     made = speech_commands.prepare(tmp_path, tmp_path / "out", "0.01")
     for data_dir, theirs in zip(made, (train, valid), strict=False):
         commands = data_dir.labels("command").items()
@@ -79,7 +79,7 @@ def test_speech_commands_1_splits_as_s3prl_does(tmp_path: Path):
 
 
 def test_fluent_has_three_labels_and_the_words(tmp_path: Path):
-    made = fluent_speech_commands.prepare(toy_superb.fluent(tmp_path), tmp_path / "out")
+    made = fluent_speech_commands.prepare(superb_corpora.fluent(tmp_path), tmp_path / "out")
     assert names(made, tmp_path / "out") == ["train", "valid", "test"] and exist(made)
     train = made[0]
     assert train.labels("action") == {"train-0": "activate", "train-1": "deactivate"}
@@ -89,7 +89,7 @@ def test_fluent_has_three_labels_and_the_words(tmp_path: Path):
 
 
 def test_voxceleb1_identifies_all_speakers_in_each_part(tmp_path: Path):
-    toy_superb.voxceleb1(tmp_path)
+    superb_corpora.voxceleb1(tmp_path)
     made = voxceleb1.prepare_identification(tmp_path, tmp_path / "out")
     assert [len(data_dir) for data_dir in made] == [8, 8, 8] and exist(made)
     assert all(len(set(data_dir.utt2spk.values())) == 8 for data_dir in made)
@@ -97,7 +97,7 @@ def test_voxceleb1_identifies_all_speakers_in_each_part(tmp_path: Path):
 
 
 def test_voxceleb1_verifies_speakers_that_nobody_trained_on(tmp_path: Path):
-    toy_superb.voxceleb1(tmp_path)
+    superb_corpora.voxceleb1(tmp_path)
     made = voxceleb1.prepare_verification(tmp_path, tmp_path / "out", valid_speakers=2)
     train, valid, test = made
     assert exist(made) and len(train) == 12 and len(valid) == 6
@@ -118,20 +118,20 @@ def test_voxceleb1_verifies_speakers_that_nobody_trained_on(tmp_path: Path):
 
 
 def test_voxceleb1_says_whose_folder_or_which_line_is_wrong(tmp_path: Path):
-    toy_superb.voxceleb1(tmp_path)
+    superb_corpora.voxceleb1(tmp_path)
     (tmp_path / "veri_test2.txt").rename(tmp_path / "voxceleb1_test_v2.txt")
     voxceleb1.prepare_verification(tmp_path, tmp_path / "out", valid_speakers=2)
-    toy_superb.lines(tmp_path / "iden_split.txt", "1 id19999/vid/00001.wav")
+    superb_corpora.lines(tmp_path / "iden_split.txt", "1 id19999/vid/00001.wav")
     with pytest.raises(DataError, match="id19999"):
         voxceleb1.prepare_identification(tmp_path, tmp_path / "out")
-    toy_superb.lines(tmp_path / "iden_split.txt", "4 id10001/vid/00001.wav")
+    superb_corpora.lines(tmp_path / "iden_split.txt", "4 id10001/vid/00001.wav")
     with pytest.raises(DataError, match=r"iden_split\.txt:1"):
         voxceleb1.prepare_identification(tmp_path, tmp_path / "out")
 
 
 @pytest.mark.parametrize("without", ["rttm", "segments"])
 def test_librimix_has_turns_from_either_of_kaldis_files(tmp_path: Path, without: str):
-    toy_superb.librimix(tmp_path)
+    superb_corpora.librimix(tmp_path)
     for part in ("train", "dev", "test"):
         (tmp_path / "data" / part / without).unlink()
     made = librimix.prepare(tmp_path / "data", tmp_path / "out")
@@ -141,14 +141,14 @@ def test_librimix_has_turns_from_either_of_kaldis_files(tmp_path: Path, without:
 
 
 def test_librimix_is_found_where_it_was_moved(tmp_path: Path):
-    toy_superb.librimix(tmp_path)
+    superb_corpora.librimix(tmp_path)
     (tmp_path / "Libri2Mix").rename(tmp_path / "elsewhere")
     audio = tmp_path / "elsewhere" / "wav16k"
     assert exist(librimix.prepare(tmp_path / "data", tmp_path / "out", audio))
 
 
 def test_iemocap_tests_each_fold_on_a_session_of_its_own(tmp_path: Path):
-    made = iemocap.prepare(toy_superb.iemocap(tmp_path), tmp_path / "out")
+    made = iemocap.prepare(superb_corpora.iemocap(tmp_path), tmp_path / "out")
     expected = [f"fold{n}/{part}" for n in range(1, 6) for part in ("train", "valid", "test")]
     assert names(made, tmp_path / "out") == expected and exist(made)
     for number in range(5):
@@ -167,15 +167,15 @@ def test_iemocap_tests_each_fold_on_a_session_of_its_own(tmp_path: Path):
 
 
 def test_iemocap_without_a_session_names_it(tmp_path: Path):
-    toy_superb.iemocap(tmp_path)
+    superb_corpora.iemocap(tmp_path)
     (tmp_path / "IEMOCAP_full_release" / "Session4").rename(tmp_path / "elsewhere")
     with pytest.raises(DataError, match="Session4"):
         iemocap.prepare(tmp_path, tmp_path / "out")
 
 
 def test_snips_marks_the_slots_of_the_benchmarks_spelling(tmp_path: Path):
-    made = audio_snips.prepare(toy_superb.snips(tmp_path), tmp_path / "out")
-    assert [data_dir.utt_ids for data_dir in made] == [[name] for name in toy_superb.SNIPS]
+    made = audio_snips.prepare(superb_corpora.snips(tmp_path), tmp_path / "out")
+    assert [data_dir.utt_ids for data_dir in made] == [[name] for name in superb_corpora.SNIPS]
     assert exist(made)
     found = {utt: " ".join(tokens) for d in made for utt, tokens in read_symbols(d, SLOTS).items()}
     assert found == {
@@ -189,7 +189,7 @@ def test_snips_marks_the_slots_of_the_benchmarks_spelling(tmp_path: Path):
 
 
 def test_snips_with_a_tag_too_few_names_the_line(tmp_path: Path):
-    toy_superb.snips(tmp_path)
+    superb_corpora.snips(tmp_path)
     table = tmp_path / "SNIPS" / "all.iob.snips.txt"
     table.write_text("Ivy-snips-train-0 BOS play EOS\tO PlayMusic\n")
     with pytest.raises(DataError, match=r"snips\.txt:1"):
@@ -197,7 +197,7 @@ def test_snips_with_a_tag_too_few_names_the_line(tmp_path: Path):
 
 
 def test_quesst14_matches_queries_and_documents_of_one_language(tmp_path: Path):
-    docs, *queries = quesst14.prepare(toy_superb.quesst14(tmp_path), tmp_path / "out")
+    docs, *queries = quesst14.prepare(superb_corpora.quesst14(tmp_path), tmp_path / "out")
     assert docs.utt_ids == ["quesst14_00001", "quesst14_00002"] and exist([docs, *queries])
     for name, theirs, found in zip(("valid", "test"), ("dev", "eval"), queries, strict=True):
         assert found.path.name == f"queries_{name}" and len(found) == 2
