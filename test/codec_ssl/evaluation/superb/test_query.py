@@ -6,7 +6,7 @@ import torch
 from scipy.spatial.distance import cdist
 
 from codec_ssl.errors import DataError
-from codec_ssl.evaluation.superb.query import frame_distances, search, warp
+from codec_ssl.evaluation.superb.query import frame_distances, known_matches, search, warp
 from codec_ssl.features.base import SpeechEncoder
 
 WIDTH = 6
@@ -138,8 +138,10 @@ def test_distances_of_each_query_frame_reach_from_0_to_1():
     assert distances.amax(2).numpy() == pytest.approx(np.ones((2, 4)))
 
 
-def test_matches_of_unknown_documents_are_refused():
+def test_a_few_lost_documents_are_passed_over_and_more_are_refused():
     queries, documents, _ = corpus()
-    found = search(Layers(), queries, documents, layers=[1])
-    with pytest.raises(DataError, match="'q0' in 'd99'"):
-        found.measure(1, {("q0", "d99")})
+    pairs = {("q0", f"d{n}") for n in range(200)}
+    there = Utterances({f"d{n}": torch.ones(3, WIDTH) for n in range(199)})
+    assert known_matches(pairs, queries, there) == pairs - {("q0", "d199")}
+    with pytest.raises(DataError, match="190 pairs that have not, such as 'q0' in 'd10'"):
+        known_matches(pairs, queries, documents)
