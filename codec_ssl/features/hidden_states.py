@@ -46,7 +46,9 @@ class HiddenStates(nn.Module):
         super().__init__()
         spec = read_wave_spec(encoder) | options
         name = spec.pop("encoder")
-        self._make = partial(make_part, make_wave_encoder, f"encoder {encoder}", {**spec, "name": name})
+        self._make = partial(
+            make_part, make_wave_encoder, f"encoder {encoder}", {**spec, "name": name}
+        )
         self.encoder: WaveEncoder = self._make()
         self.sample_rate = sample_rate
 

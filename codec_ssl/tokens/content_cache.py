@@ -130,7 +130,8 @@ class ContentCache:
         try:
             written = os.write(descriptor, record)
         except OSError as error:
-            raise TokenError(f"{self.path / name}: could not be written: {error.strerror}") from error
+            message = f"{self.path / name}: could not be written: {error.strerror}"
+            raise TokenError(message) from error
         if written < len(record):
             os.ftruncate(descriptor, start)
             raise TokenError(f"{self.path / name}: could not be written: is the disk full?")
