@@ -19,7 +19,7 @@ from espnet2.utils.nested_dict_action import NestedDictAction
 from torch import Tensor, nn
 
 from codec_ssl.errors import ConfigError
-from codec_ssl.evaluation.superb.items import WholeItems
+from codec_ssl.evaluation.superb.items import WholeItems, open_encoder
 from codec_ssl.evaluation.superb.model import SuperbModel
 from codec_ssl.evaluation.superb.problem import PROBLEMS, Problem, problem_class
 from codec_ssl.tasks.packed import RecordedTask
@@ -31,7 +31,6 @@ from codec_ssl.tasks.superb_data import (
     TrainingItems,
     check_resume,
     device_of,
-    open_encoder,
     open_material,
 )
 from codec_ssl.tasks.superb_model import ESPnetSuperb

@@ -24,10 +24,15 @@ from torch.utils.data import Dataset
 
 from codec_ssl.data.data_dir import DataDir
 from codec_ssl.errors import CheckpointError, ConfigError, DataError
-from codec_ssl.evaluation.superb.items import Batch, Item, LabelledSet, open_stream
+from codec_ssl.evaluation.superb.items import (
+    Batch,
+    Item,
+    LabelledSet,
+    open_encoder,
+    open_stream,
+)
 from codec_ssl.evaluation.superb.problem import Problem
 from codec_ssl.features.cache import FeatureCache, digest_of
-from codec_ssl.features.factory import make_encoder
 from codec_ssl.features.stack import LayerStack
 from codec_ssl.tokens.files import canonical, text_digest
 from codec_ssl.tokens.store import TokenStore
@@ -70,24 +75,6 @@ class Material:
 def device_of(args: argparse.Namespace) -> str:
     """Where this process computes."""
     return f"cuda:{torch.cuda.current_device()}" if args.ngpu > 0 else "cpu"
-
-
-def open_encoder(conf: Mapping[str, Any], store: TokenStore | None, device: str) -> LayerStack:
-    """Load an encoder, with all its layers side by side.
-
-    Args:
-        conf: ``name``, ``checkpoint`` and ``untrained_seed`` of ``make_encoder``.
-        store: See there.
-        device: Where to compute.
-
-    Raises:
-        ConfigError: It says anything else.
-    """
-    known = {"name", "checkpoint", "untrained_seed"}
-    if "name" not in conf or not conf.keys() <= known:
-        raise ConfigError(f"encoder_conf: expected a name and of {known}, found {sorted(conf)}")
-    options = {key: value for key, value in conf.items() if key != "name"}
-    return LayerStack(make_encoder(conf["name"], store, device, **options))
 
 
 def open_material(args: argparse.Namespace, problem: type[Problem]) -> Material:

@@ -16,10 +16,12 @@ from torch.utils.data import Dataset
 
 from codec_ssl.data.audio import AudioSource, BadAudio, read_audio
 from codec_ssl.data.data_dir import DataDir
-from codec_ssl.errors import DataError
+from codec_ssl.errors import ConfigError, DataError
 from codec_ssl.evaluation.superb.problem import UNKNOWN, Problem, Span
 from codec_ssl.features.base import SpeechEncoder, WaveEncoder
 from codec_ssl.features.cache import FeatureCache
+from codec_ssl.features.factory import make_encoder
+from codec_ssl.features.stack import LayerStack
 from codec_ssl.features.utterances import WaveUtterances
 from codec_ssl.tokens.store import TokenStore
 from codec_ssl.train.side_by_side import StoredStream, Stream
@@ -179,6 +181,24 @@ class WholeItems(Dataset):
         return self._data.batch(self._problem, items)
 
 
+def open_encoder(conf: Mapping[str, Any], store: TokenStore | None, device: str) -> LayerStack:
+    """Load an encoder, with all its layers side by side.
+
+    Args:
+        conf: ``name``, ``checkpoint`` and ``untrained_seed`` of ``make_encoder``.
+        store: See there.
+        device: Where to compute.
+
+    Raises:
+        ConfigError: It says anything else.
+    """
+    known = {"name", "checkpoint", "untrained_seed"}
+    if "name" not in conf or not conf.keys() <= known:
+        raise ConfigError(f"encoder_conf: expected a name and of {known}, found {sorted(conf)}")
+    options = {key: value for key, value in conf.items() if key != "name"}
+    return LayerStack(make_encoder(conf["name"], store, device, **options))
+
+
 def open_stream(
     encoder: SpeechEncoder, data_dir: DataDir, store: TokenStore | None, cache: FeatureCache | None
 ) -> Stream:
@@ -198,7 +218,9 @@ def open_stream(
     if encoder.input_kind == "wav":
         return WaveStream(data_dir, encoder)
     if store is None:
-        raise DataError(f"encoder {encoder.name} takes codes: expected a store, found none", "codes")
+        raise DataError(
+            f"encoder {encoder.name} takes codes: expected a store, found none", "codes"
+        )
     return StoredStream(store)
 
 

@@ -33,9 +33,7 @@ class Measure:
         """The number, every item counted once."""
         return float(self.statistic(np.ones((1, sum(self.sizes))))[0])
 
-    def interval(
-        self, num_resamples: int = NUM_RESAMPLES, seed: int = 0
-    ) -> tuple[float, float]:
+    def interval(self, num_resamples: int = NUM_RESAMPLES, seed: int = 0) -> tuple[float, float]:
         """95 % percentile bootstrap interval; each fold is drawn from by itself."""
         return statistic_interval(
             self.statistic, self.sizes, num_resamples=num_resamples, seed=seed

@@ -162,9 +162,10 @@ class Problem(ABC):
         except TypeError as error:
             raise ConfigError(f"head_conf of {self.name}: {error}") from error
 
-    def is_better(self, value: float, than: float) -> bool:
+    @classmethod
+    def is_better(cls, value: float, than: float) -> bool:
         """Whether a value of ``metric`` is better than another one."""
-        return value > than if self.higher_is_better else value < than
+        return value > than if cls.higher_is_better else value < than
 
 
 def problem_class(name: str) -> type[Problem]:

@@ -169,7 +169,9 @@ class SpeakerVerification(Problem):
 def _trial(line: str, where: str) -> Trial:
     fields = line.split()
     if len(fields) != 3 or fields[0] not in ("0", "1"):
-        raise DataError(f"{where}: expected '<1|0> <utterance> <utterance>', found {line!r}", "data")
+        raise DataError(
+            f"{where}: expected '<1|0> <utterance> <utterance>', found {line!r}", "data"
+        )
     return Trial(fields[0] == "1", fields[1], fields[2])
 
 
