@@ -20,6 +20,7 @@ import os
 import shutil
 import struct
 import uuid
+import weakref
 import zlib
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
@@ -87,9 +88,11 @@ class ContentCache:
         self._journals: dict[str, tuple[int, int]] = {}  # name: descriptor, bytes read so far
         self._places: dict[bytes, _Place] = {}
         self._own: tuple[int, str, int] | None = None  # process, name, descriptor
+        self._open: list[int] = []
+        self._closing = weakref.finalize(self, _close, self._open)
         try:
             self.path.mkdir(parents=True, exist_ok=True)
-            self._lock = os.open(self.path / "lock", os.O_RDWR | os.O_CREAT, 0o644)
+            self._lock = self._opened(self.path / "lock", os.O_RDWR | os.O_CREAT)
         except OSError as error:
             raise TokenError(f"{self.path}: codes cannot be kept: {error.strerror}") from error
         self._fold_if_alone()
@@ -138,11 +141,8 @@ class ContentCache:
         self._places[key] = _Place(descriptor, start + _HEAD.size, len(codes))
 
     def close(self) -> None:
-        """Let go of files and lock; what was added stays."""
-        for descriptor in {fd for fd, _ in self._journals.values()} | {self._lock}:
-            os.close(descriptor)
-        if self._own is not None:
-            os.close(self._own[2])
+        """Let go of files and lock; what was added stays. Done too when nobody holds it."""
+        self._closing()
         self._journals, self._places, self._own = {}, {}, None
 
     def _is_stored(self, key: bytes) -> bool:
@@ -158,7 +158,7 @@ class ContentCache:
         if self._own is None or self._own[0] != os.getpid():
             name = f"{os.getpid()}-{uuid.uuid4().hex}.codes"
             flags = os.O_RDWR | os.O_CREAT | os.O_EXCL | os.O_APPEND
-            self._own = os.getpid(), name, os.open(self.path / name, flags, 0o644)
+            self._own = os.getpid(), name, self._opened(self.path / name, flags)
         return self._own[1:]
 
     def _read_journals(self) -> None:
@@ -168,7 +168,7 @@ class ContentCache:
             if file.name == own:
                 continue
             if file.name not in self._journals:
-                self._journals[file.name] = os.open(file, os.O_RDONLY), 0
+                self._journals[file.name] = self._opened(file, os.O_RDONLY), 0
             descriptor, begin = self._journals[file.name]
             for key, place in self._records(descriptor, begin):
                 self._places[key] = place
@@ -226,8 +226,18 @@ class ContentCache:
                 writer.write_shard(shard, codes)
             writer.finalize()
         for descriptor, _ in self._journals.values():
+            self._open.remove(descriptor)
             os.close(descriptor)
         self._journals, self._places = {}, {}
+
+    def _opened(self, path: Path, flags: int) -> int:
+        self._open.append(os.open(path, flags, 0o644))
+        return self._open[-1]
+
+
+def _close(descriptors: list[int]) -> None:
+    while descriptors:
+        os.close(descriptors.pop())
 
 
 def _crc(key: bytes, num_frames: int, packed: bytes) -> int:
