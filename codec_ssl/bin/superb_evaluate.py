@@ -11,11 +11,9 @@ from pathlib import Path
 from typing import Any
 
 from codec_ssl.bin import cli
-from codec_ssl.bin.superb_options import add_superb_options
+from codec_ssl.bin.superb_options import add_result_options, add_superb_options, result_facts
 from codec_ssl.data.tables import write_atomic
-from codec_ssl.evaluation.superb.measure import NUM_RESAMPLES
 from codec_ssl.evaluation.superb.scoring import BATCH_SIZE, TEST, Outcome, Places, score_task
-from codec_ssl.features.ours import config_name
 from codec_ssl.report.results import CHOSEN_BY, FILE_NAME, Result, write_results
 
 PREDICTIONS = "predictions.json"
@@ -27,14 +25,8 @@ def get_parser() -> argparse.ArgumentParser:
     add_superb_options(parser)
     add = parser.add_argument
     add("--tasks", nargs="+", required=True, help="tasks that were trained")
-    add("--out", type=Path, required=True, help="folder of <task>/results.json")
-    add("--system", required=True, help="name in tables")
-    add("--role", choices=("model", "baseline"), default="model")
-    add("--recipe", help="recipe's path in the repository, recorded")
-    add("--config", help="training config, recorded; default: that of an experiment directory")
-    add("--device", default="cpu")
     add("--batch_size", type=int, default=BATCH_SIZE, help="utterances of a batch")
-    add("--num_resamples", type=int, default=NUM_RESAMPLES, help="of the intervals")
+    add_result_options(parser)
     return parser
 
 
@@ -45,7 +37,7 @@ def main() -> None:
     for task in args.tasks:
         begin = time.perf_counter()
         outcome = score_task(task, places, args.device, args.batch_size)
-        results = get_results(task, outcome, _facts(args), args.num_resamples)
+        results = get_results(task, outcome, result_facts(args), args.num_resamples)
         out = args.out / task
         write_results(out / FILE_NAME, results, time.perf_counter() - begin)
         _keep_predictions(out, outcome)
@@ -82,20 +74,6 @@ def get_results(
         interval = measure.interval(num_resamples)
         results.append(Result(f"superb_{task}_{name}", measure.value, measure.unit, told, interval))
     return results
-
-
-def _facts(args: argparse.Namespace) -> dict[str, Any]:
-    # Fresh weights are no experiment's, nor what a config makes.
-    is_exp = args.untrained_seed is None and (Path(args.encoder) / "config.yaml").is_file()
-    return {
-        "system": args.system,
-        "role": args.role,
-        "exp": args.encoder if is_exp else None,
-        "config": args.config or (config_name(args.encoder) if is_exp else None),
-        "recipe": args.recipe,
-        "checkpoint": args.checkpoint if is_exp else None,
-        "backend": "espnet",
-    }
 
 
 def _keep_predictions(out: Path, outcome: Outcome) -> None:

@@ -14,6 +14,7 @@ from codec_ssl.report import (
     plots,
     recognition,
     robustness,
+    superb,
     tokenizers,
     tradeoff,
     tts,
@@ -55,13 +56,14 @@ def write_report(
     found = {path: read_results(path) for path in result_files}
     for number, (path, file) in enumerate(found.items()):
         prefix = "" if len(found) == 1 else f"{number + 1}_"
-        # Each of HEAR's files, and of recognisers', is a cell of one table.
-        if not _is_hear(file) and not _is_recognition(file):
+        # Each of HEAR's files, SUPERB's and of recognisers', is a cell of one table.
+        if not (_is_hear(file) or _is_recognition(file) or _is_superb(file)):
             sections += _results_sections(file, out_dir, prefix)
         sections += _pictures(Path(path).parent, out_dir)
     results = [result for file in found.values() for result in file.results]
     sections += _hear_sections([file for file in found.values() if _is_hear(file)])
     sections += _recognition_sections([f for f in found.values() if _is_recognition(f)])
+    sections += superb.sections(results, out_dir)
     if tradeoff.draw(results, out_dir / TRADEOFF):
         sections.append(f"![PNMI, reconstruction loss and word error rate]({TRADEOFF})")
     sections += best_worst_tables.sections(results)
@@ -115,6 +117,10 @@ def _results_sections(file: ResultFile, out_dir: Path, prefix: str) -> list[str]
 
 def _is_hear(file: ResultFile) -> bool:
     return bool(file.results) and all(hear.is_hear(result.metric) for result in file.results)
+
+
+def _is_superb(file: ResultFile) -> bool:
+    return bool(file.results) and all(map(superb.is_superb, file.results))
 
 
 def _hear_sections(files: Sequence[ResultFile]) -> list[str]:
