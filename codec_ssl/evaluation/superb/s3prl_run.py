@@ -18,7 +18,8 @@ import torch
 import yaml
 
 from codec_ssl.data.tables import write_atomic
-from codec_ssl.errors import ConfigError
+from codec_ssl.errors import ConfigError, DataError
+from codec_ssl.evaluation.superb.grid import FAILED
 from codec_ssl.evaluation.superb.problem import problem_class
 from codec_ssl.evaluation.superb.s3prl_problems import BACKENDS, Backend
 from codec_ssl.evaluation.superb.upstream import ENTRY, register
@@ -74,8 +75,8 @@ def run(
     device: str = "cpu",
     num_workers: int = 0,
     conf: Sequence[str] = (),
-) -> Outcome:
-    """Train and score, or read what an earlier run came to.
+) -> Outcome | None:
+    """Train and score, or read what an earlier run came to; None where the training diverged.
 
     Args:
         task: A key of ``BACKENDS``.
@@ -106,11 +107,19 @@ def run(
     _check_settings(out / SETTINGS, given)
     if (out / OUTCOME).is_file():
         return Outcome(**json.loads((out / OUTCOME).read_text(encoding="utf-8")))
+    if (out / FAILED).is_file():
+        return None
     learns = isinstance(encoder, UnitEmbeddings)
     config = _config(task, backend, upstream, data, out, rate=rate, learns=learns, conf=conf)
     _remove_cut_off(out / "train")
     register()
-    backend.problem().run(**config, device=device, num_workers=num_workers)
+    try:
+        backend.problem().run(**config, device=device, num_workers=num_workers)
+    except ValueError as error:
+        if "NaN" not in str(error):  # what scikit-learn says of scores that are none
+            raise
+        write_atomic(out / FAILED, f"{error}\n")
+        return None
     valid, test, checkpoint = (_chosen_by_trials if task == "sv" else _chosen)(task, backend, out)
     outcome = Outcome(
         valid=valid,
@@ -123,8 +132,11 @@ def run(
     return outcome
 
 
-def mean_of_folds(outcomes: Sequence[Outcome]) -> Outcome:
-    """The mean over folds, as the benchmark reports emotion recognition."""
+def mean_of_folds(folds: Sequence[Outcome | None]) -> Outcome | None:
+    """The mean over folds, as the benchmark reports emotion recognition; None if one diverged."""
+    outcomes = [outcome for outcome in folds if outcome is not None]
+    if len(outcomes) < len(folds):
+        return None
     names = outcomes[0].test
     shares = zip(*(outcome.layer_weights for outcome in outcomes), strict=True)
     return Outcome(
@@ -136,14 +148,23 @@ def mean_of_folds(outcomes: Sequence[Outcome]) -> Outcome:
     )
 
 
-def best_rate(task: str, outcomes: Mapping[str, Outcome]) -> str:
-    """The learning rate with the best score on the valid set; of equals the lower one."""
+def best_rate(task: str, outcomes: Mapping[str, Outcome | None]) -> tuple[str, Outcome]:
+    """The learning rate with the best score on the valid set, and what it came to.
+
+    Of equals it is the first one.
+
+    Raises:
+        DataError: All trainings diverged.
+    """
     problem = problem_class(task)
-    ordered = sorted(outcomes, key=float)
-    best = ordered[0]
-    for rate in ordered:
-        if problem.is_better(outcomes[rate].valid, outcomes[best].valid):
-            best = rate
+    best: tuple[str, Outcome] | None = None
+    for rate, outcome in outcomes.items():
+        if outcome is None:
+            continue
+        if best is None or problem.is_better(outcome.valid, best[1].valid):
+            best = rate, outcome
+    if best is None:
+        raise DataError(f"{task}: every training diverged, with rates {', '.join(outcomes)}")
     return best
 
 
