@@ -20,8 +20,8 @@ COLUMNS = {
     "superb_sd_der": "SD, DER",
     "superb_er_accuracy": "ER, acc.",
     "superb_ic_accuracy": "IC, acc.",
-    "superb_sf_f1": "SF, F1",
-    "superb_sf_cer": "SF, CER",
+    "superb_sf_slot_type_f1": "SF, F1",
+    "superb_sf_slot_value_cer": "SF, CER",
 }
 _HIGHER = ("accuracy", "f1", "mtwv")
 NOTE = (

@@ -2,7 +2,7 @@
 # SUPERB's tasks for frozen encoders (arXiv 2105.01051): small networks on the weighted sum of their layers, one table.
 # Called by egs2/<corpus>/superb1/run.sh, which sets the options below; see README.md beside this file.
 #
-# Stages: 1 data, 2 codes (and, where no encoder is given, the encoder), 3 features (only with --features cache), 4 train, 5 evaluate, 6 report
+# Stages: 1 data, 2 codes (where no encoder is given also the encoder), 3 features (with --features cache), 4 train, 5 evaluate, 6 report
 set -euo pipefail
 cd "$(dirname "$0")"
 . ./path.sh
@@ -17,17 +17,16 @@ datadir=data         # data dirs: <task>/train, valid and test, or <task>/fold1/
 dumpdir=dump         # token stores, and features with --features cache
 expdir=exp           # trained heads, scores, report
 dry_run=false        # true: print the plan and run nothing
-size=                # variant of the recipe: configs of conf/<size>, and --size for local/data.sh
+size=                # variant of the recipe: --size for local/data.sh and --ssl_recipe
 audio_dir=           # a folder of audio to use in place of the recipe's corpora
 manifest=            # its table (tab separated: utt_id, path, speaker, text, and the tasks' labels: command, emotion, ...)
 audio_opts=          # more options for prepare_data folder, e.g. "--where corpus=fsdd"
 local_data_opts=     # more options for local/data.sh, which also gets --tasks
 tasks="pr asr ks qbe sid sv sd er ic sf"  # tasks to run
 # Encoders
-encoders=            # NAME=ENCODER,...: experiment directories of ours, conf/encoders names, hub ids, folders; empty: --ssl_recipe
-                     # trains Codec2Vecs, if it is given
+encoders=            # NAME=ENCODER,...: our experiments, conf/encoders names, hub ids, folders; empty: --ssl_recipe, if given, trains them
 checkpoint=latest    # of experiment directories: latest, best or an epoch number
-ssl_recipe=          # recipe that trains them, such as ../ssl1/run.sh
+ssl_recipe=          # recipe that trains Codec2Vecs, such as ../ssl1/run.sh
 ssl_exps=reconstruction=r0_reconstruction,clustering=r1_cluster  # NAME=FOLDER of its experiments, below its --expdir
 ssl_args=            # more options for it
 references="logmel codec untrained"  # yardsticks: log-mel, the codec's raw embeddings, the first experiment of --encoders untrained
@@ -52,15 +51,13 @@ device=$([ "${ngpu}" -gt 0 ] && echo cuda || echo cpu)
 # shellcheck disable=SC2034  # run_jobs asks for it
 job_gpu=$([ "${ngpu}" -gt 0 ] && echo 1 || echo 0)
 recipe=${PWD#"${root}/"}
-case ${features} in live | cache) ;; *) die "--features: live or cache, not '${features}'" ;; esac
-case ${backend} in espnet | s3prl) ;; *) die "--backend: espnet or s3prl, not '${backend}'" ;; esac
+case "${backend} ${features}" in
+    "espnet live" | "espnet cache" | "s3prl live") ;;
+    *) die "--backend is espnet or s3prl, --features live or cache, the latter with espnet: not '${backend}' and '${features}'" ;;
+esac
 
 # conf_of TASK: its training's options: the recipe's own, else the benchmark's
-conf_of() {
-    local file
-    for file in ${size:+"conf/${size}/train_$1.yaml"} "conf/train_$1.yaml"; do if [ -f "${file}" ]; then echo "${file}" && return 0; fi; done
-    echo "${root}/conf/superb/$1.yaml"
-}
+conf_of() { if [ -f "conf/train_$1.yaml" ]; then echo "conf/train_$1.yaml"; else echo "${root}/conf/superb/$1.yaml"; fi; }
 # sets_of TASK: its data dirs, below the task's folder
 sets_of() {
     local fold folds=()
@@ -92,8 +89,7 @@ if [ -z "${encoders}" ] && [ -n "${ssl_recipe}" ]; then
             --dumpdir "$(realpath -m "${dumpdir}/ssl1")" --expdir "$(realpath -m "${expdir}/ssl1")" ${ssl_args}
         stage_done
     fi
-    IFS=, read -ra found <<<"${ssl_exps}"
-    for each in "${found[@]}"; do encoders+="${encoders:+,}${each%%=*}=${expdir}/ssl1/${each#*=}"; done
+    for each in ${ssl_exps//,/ }; do encoders+="${encoders:+,}${each%%=*}=${expdir}/ssl1/${each#*=}"; done
     codec=${codec:-${expdir}/ssl1/codec}
 fi
 
@@ -123,14 +119,15 @@ for reference in ${references//,/ }; do
     esac
 done
 
-codes=""
-if [[ " ${coded[*]} " == *" yes "* ]]; then
+codes="" coded_tasks=""
+# s3prl's problems take waveforms, whose codes superb_s3prl keeps.
+if [[ " ${coded[*]} " == *" yes "* ]] && { [ "${backend}" = espnet ] || [[ " ${tasks} " == *" qbe "* ]]; }; then
+    if [ "${backend}" = s3prl ]; then coded_tasks=qbe; else coded_tasks=${tasks}; fi
     if [ -z "${codec}" ]; then die "an encoder takes codes: say which --codec"; fi
     codes=${dumpdir}/codes_$(codec_name_of "${codec}")
-    codec_inputs=(--opt "${codec}")
-    if [ -e "${codec}" ] || [ "${#made[@]}" -gt 0 ]; then codec_inputs=("${made[@]}" --in "${codec}"); fi
+    if [ -e "${codec}" ] || [ "${#made[@]}" -gt 0 ]; then codec_inputs=("${made[@]}" --in "${codec}"); else codec_inputs=(--opt "${codec}"); fi
     done_before=()
-    for task in ${tasks}; do
+    for task in ${coded_tasks}; do
         for set in $(sets_of "${task}"); do
             data=${datadir}/${task}/${set} store=${codes}/${task}/${set} twin=""
             # Tasks often have the same recordings: they share their codes.
@@ -157,7 +154,7 @@ stage_args() {
     stage_arguments=("${depends[@]}")
     for set in $(sets_of "${task}"); do
         stage_arguments+=(--in "${datadir}/${task}/${set}")
-        if [ -n "${stores}" ]; then stage_arguments+=(--in "${stores}/${task}/${set}"); fi
+        if [[ -n "${stores}" && " ${coded_tasks} " == *" ${task} "* ]]; then stage_arguments+=(--in "${stores}/${task}/${set}"); fi
         if [ -n "${layers}" ]; then stage_arguments+=(--in "${layers}/${task}/${set}"); fi
     done
     config=$(conf_of "${task}")
@@ -176,9 +173,7 @@ for place in "${!systems[@]}"; do
     system=${systems[${place}]} folder=${systems[${place}]// /_} stores="" layers=""
     depends=("${made[@]}" --opt "${options[${place}]}")
     # A file or folder counts by its content, wherever it is called from.
-    if [ -n "${inputs[${place}]}" ]; then
-        if [ -e "${inputs[${place}]}" ]; then depends+=(--in "${inputs[${place}]}"); else depends+=(--opt "${inputs[${place}]}"); fi
-    fi
+    if [ -e "${inputs[${place}]}" ]; then depends+=(--in "${inputs[${place}]}"); else depends+=(--opt "${inputs[${place}]}"); fi
     role=$(grep -o -e '--role [a-z]*' <<<"${options[${place}]}" || true)
     # shellcheck disable=SC2206  # a list of options
     how=(--encoder "${specs[${place}]}" ${options[${place}]/--role baseline/})
@@ -201,6 +196,9 @@ for place in "${!systems[@]}"; do
     fi
 
     exp=${expdir}/superb/${folder} out=${expdir}/scores/${folder} pending=() configs=""
+    # shellcheck disable=SC2206  # lists of options
+    s3prl=(python -m codec_ssl.bin.superb_s3prl "${how[@]}" ${codec:+--codec "${codec}"} --cache "${dumpdir}/by_content" --datadir "${datadir}" --exp "${exp}"
+           --lrs ${lrs} --device "${device}" ${train_args:+--conf ${train_args}})
     common=("${how[@]}" --datadir "${datadir}" ${stores:+--codes "${stores}"} ${layers:+--layers "${layers}"} --exp "${exp}")
     for task in ${tasks}; do
         if [ "${task}" = qbe ]; then continue; fi  # nothing is trained
@@ -210,10 +208,13 @@ for place in "${!systems[@]}"; do
         fi
     done
     if [ "${#pending[@]}" -gt 0 ]; then
-        program=$([ "${backend}" = espnet ] && echo superb_train || echo superb_s3prl)
         # shellcheck disable=SC2086  # lists
-        ${gpu_cmd} --gpu "${ngpu}" --num_threads "${OMP_NUM_THREADS}" "JOB=1:${nj}" "${exp}/logs/train.JOB.log" -- \
-            python -m "codec_ssl.bin.${program}" "${common[@]}" --configs "${configs}" --lrs ${lrs} --ngpu "${ngpu}" --num_jobs "${nj}" --job JOB ${train_args}
+        if [ "${backend}" = espnet ]; then
+            ${gpu_cmd} --gpu "${ngpu}" --num_threads "${OMP_NUM_THREADS}" "JOB=1:${nj}" "${exp}/logs/train.JOB.log" -- \
+                python -m codec_ssl.bin.superb_train "${common[@]}" --configs "${configs}" --lrs ${lrs} --ngpu "${ngpu}" --num_jobs "${nj}" --job JOB ${train_args}
+        else
+            ${gpu_cmd} --gpu "${job_gpu}" --num_threads "${OMP_NUM_THREADS}" "${exp}/logs/train.log" -- "${s3prl[@]}" --tasks "${pending[@]}"
+        fi
         for task in "${pending[@]}"; do stage_args "${task}" && stage_done "${exp}/${task}" "${stage_arguments[@]}"; done
     fi
 
@@ -225,17 +226,16 @@ for place in "${!systems[@]}"; do
     done
     if [ "${#pending[@]}" -gt 0 ]; then
         # shellcheck disable=SC2206  # lists of options
-        result=(--system "${system}" ${role} --recipe "${recipe}" --out "${out}" --device "${device}")
-        # shellcheck disable=SC2206
-        scorer=(${gpu_cmd} --gpu "${job_gpu}" --num_threads "${OMP_NUM_THREADS}")
+        result=(--system "${system}" ${role} --recipe "${recipe}" --out "${out}" --device "${device}") scorer=(${gpu_cmd} --gpu "${job_gpu}" --num_threads "${OMP_NUM_THREADS}")
         if [[ " ${pending[*]} " == *" qbe "* ]]; then
             "${scorer[@]}" "${out}/query.log" -- python -m codec_ssl.bin.superb_query "${how[@]}" --datadir "${datadir}" ${stores:+--codes "${stores}"} "${result[@]}"
         fi
-        trained=("${pending[@]}")
-        for each in "${!trained[@]}"; do if [ "${trained[${each}]}" = qbe ]; then unset "trained[${each}]"; fi; done
-        if [ "${#trained[@]}" -gt 0 ]; then
-            # shellcheck disable=SC2086  # a list of options
-            "${scorer[@]}" "${out}/evaluate.log" -- python -m codec_ssl.bin.superb_evaluate "${common[@]}" --tasks "${trained[@]}" "${result[@]}" ${evaluate_args}
+        trained=$(unique_words "${pending[*]/#qbe/}")
+        # shellcheck disable=SC2086  # lists
+        if [ -n "${trained}" ] && [ "${backend}" = s3prl ]; then
+            "${scorer[@]}" "${out}/evaluate.log" -- "${s3prl[@]}" --tasks ${trained} "${result[@]}"
+        elif [ -n "${trained}" ]; then
+            "${scorer[@]}" "${out}/evaluate.log" -- python -m codec_ssl.bin.superb_evaluate "${common[@]}" --tasks ${trained} "${result[@]}" ${evaluate_args}
         fi
         for task in "${pending[@]}"; do score_args "${task}" && stage_done "${out}/${task}" "${stage_arguments[@]}"; done
     fi
