@@ -4,14 +4,14 @@
 task      s3prl.problem   replaced, besides where the data come from
 ========  ==============  =====================================================================
 ks        SuperbKS        sox effects (a gain of -3 dB): torchaudio has none since 2.9
-sid       SuperbSID       nothing
+sid       SuperbSID       crops of training begin at multiples of 4 s, see ``Crops``
 er        SuperbER        nothing
 ic        SuperbIC        nothing
 pr        SuperbPR        phones are given, where it would make them with a lexicon of its own
 asr       SuperbASR       nothing
 sf        SuperbSF        nothing
-sv        SuperbASV       sox effects (-3 dB, silence cut away); the checkpoint is chosen by trials
-                          of valid, where it is by those of test
+sv        SuperbASV       crops as of sid; sox effects (-3 dB, silence cut away); the checkpoint is
+                          chosen by trials of valid, where it is by those of test
 sd        SuperbSD        the scoring by dscore, which it clones from the network: its own error
                           of frames is taken, a mean over recordings
 ========  ==============  =====================================================================
@@ -20,6 +20,7 @@ Query by example has no problem there.
 """
 
 import pickle
+import random
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -72,6 +73,25 @@ class KS(_Tables, SuperbKS):
 
 class SID(_Tables, SuperbSID):
     """Speaker identification."""
+
+    def build_dataset(
+        self,
+        build_dataset: dict[str, Any],
+        target_dir: str,
+        cache_dir: str,
+        mode: str,
+        data_csv: str,
+        encoder_path: str,
+        frame_shift: int,
+    ) -> Any:
+        """As s3prl does, with ``Crops`` where it crops."""
+        seconds = (build_dataset.get(mode) or {}).get("max_secs")
+        if seconds is not None:
+            table = pandas.read_csv(data_csv)
+            return Crops(table, "label", _unpickled(encoder_path), seconds, keep_label=True)
+        return super().build_dataset(
+            build_dataset, target_dir, cache_dir, mode, data_csv, encoder_path, frame_shift
+        )
 
 
 class ER(_Tables, SuperbER):
@@ -129,39 +149,78 @@ class SV(SuperbASV):
         data_csv: str,
         encoder_path: str,
     ) -> Dataset:
-        """As s3prl does, without sox effects in training."""
+        """As s3prl does, with ``Crops`` and without sox effects in training."""
         if mode != SETS[0]:
             return super().build_dataset(
                 build_dataset, target_dir, cache_dir, mode, data_csv, encoder_path
             )
         conf = build_dataset.get("train", {})
-        with open(encoder_path, "rb") as file:
-            encoder = pickle.load(file)  # this very run's own file
-        data = _Speech(pandas.read_csv(data_csv), encoder, conf.get("max_secs"))
+        table = pandas.read_csv(data_csv)
+        data = Crops(table, "spk", _unpickled(encoder_path), conf.get("max_secs"))
         lengths = get_info(data, ["x_len"], Path(target_dir) / "train_utt_len")
         least = conf.get("min_secs", 0) * SAMPLE_RATE
         return Subset(data, [index for index, length in enumerate(lengths) if length > least])
 
 
-class _Speech(Dataset):
-    """Utterances with their speakers."""
+class Crops(Dataset):
+    """Utterances with a class each; long ones are cropped at random.
 
-    def __init__(self, table: pandas.DataFrame, encoder: Any, max_secs: float | None) -> None:
-        self._ids = table["id"].tolist()
-        self._audio = LoadAudio(table["wav_path"].tolist(), max_secs=max_secs)
-        self._labels = EncodeCategory(table["spk"].tolist(), encoder)
+    Codes are kept by the content of a waveform. Crops that could begin anywhere would be new ones
+    in each epoch, to be coded and kept for nothing: these begin at multiples of ``STEP_SECONDS``.
+
+    Args:
+        table: Utterances.
+        column: Of the classes.
+        encoder: s3prl's numbers of the classes.
+        max_secs: Longest utterance, and length of a crop; None crops nothing.
+        keep_label: Whether items have the name of their class too.
+    """
+
+    STEP_SECONDS = 4
+
+    def __init__(
+        self,
+        table: pandas.DataFrame,
+        column: str,
+        encoder: Any,
+        max_secs: float | None,
+        keep_label: bool = False,
+    ) -> None:
+        self._ids, self._keep_label = table["id"].tolist(), keep_label
+        steps = _Steps(self.STEP_SECONDS * SAMPLE_RATE)
+        self._audio = LoadAudio(table["wav_path"].tolist(), max_secs=max_secs, generator=steps)
+        self._labels = EncodeCategory(table[column].tolist(), encoder)
 
     def __len__(self) -> int:
         return len(self._ids)
 
     def __getitem__(self, index: int) -> dict[str, Any]:
-        audio = self._audio[index]
-        return {
+        audio, label = self._audio[index], self._labels[index]
+        item = {
             "x": audio["wav"],
             "x_len": audio["wav_len"],
-            "class_id": self._labels[index]["class_id"],
+            "class_id": label["class_id"],
             "unique_name": self._ids[index],
         }
+        return {**item, "label": label["label"]} if self._keep_label else item
+
+
+class _Steps(random.Random):
+    """Draws multiples of a step."""
+
+    def __init__(self, step: int) -> None:
+        super().__init__(0)
+        self._step = step
+
+    def randint(self, a: int, b: int) -> int:
+        """One of a, a + step, ... up to b."""
+        return a + self._step * super().randint(0, (b - a) // self._step)
+
+
+def _unpickled(path: str) -> Any:
+    """A file that this very run has written."""
+    with open(path, "rb") as file:
+        return pickle.load(file)
 
 
 @dataclass(frozen=True)

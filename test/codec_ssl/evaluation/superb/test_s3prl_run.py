@@ -171,6 +171,21 @@ def test_what_cannot_be_is_refused_before_it_begins(task, conf, words, keywords,
         run(task, Upstream("logmel", {}), keywords / "data" / "ks", tmp_path, conf=conf)
 
 
+def test_crops_of_training_are_few_so_that_their_codes_are_found_again(tmp_path):
+    import pandas
+    from s3prl.dataio.encoder.category import CategoryEncoder
+
+    from codec_ssl.evaluation.superb.s3prl_problems import Crops
+
+    ramp = np.arange(17 * RATE) / (17 * RATE)
+    soundfile.write(tmp_path / "long.wav", ramp, RATE, subtype="FLOAT")
+    rows = [{"id": "a", "wav_path": str(tmp_path / "long.wav"), "spk": "ann"}]
+    crops = Crops(pandas.DataFrame(rows), "spk", CategoryEncoder(["ann"]), 8.0)
+    items = [crops[0] for _ in range(20)]
+    starts = {round(float(item["x"][0]) * 17, 3) for item in items}
+    assert starts == {0.0, 4.0, 8.0} and {item["x_len"] for item in items} == {8 * RATE}
+
+
 def test_sentences_with_slots_are_taken_apart():
     from codec_ssl.evaluation.superb.s3prl_tables import unmarked
 
