@@ -211,7 +211,7 @@ for place in "${!systems[@]}"; do
             ${gpu_cmd} --gpu "${ngpu}" --num_threads "${OMP_NUM_THREADS}" "JOB=1:${nj}" "${exp}/logs/train.JOB.log" -- \
                 python -m codec_ssl.bin.superb_train "${common[@]}" --configs "${configs}" --lrs ${lrs} --ngpu "${ngpu}" --num_jobs "${nj}" --job JOB ${train_args}
         else
-            ${gpu_cmd} --gpu "${job_gpu}" --num_threads "${OMP_NUM_THREADS}" "${exp}/logs/train.log" -- "${s3prl[@]}" --tasks "${pending[@]}"
+            ${gpu_cmd} --gpu "${job_gpu}" --num_threads "${OMP_NUM_THREADS}" "JOB=1:${nj}" "${exp}/logs/train.JOB.log" -- "${s3prl[@]}" --tasks "${pending[@]}" --num_jobs "${nj}" --job JOB
         fi
         for task in "${pending[@]}"; do stage_args "${task}" && stage_done "${exp}/${task}" "${stage_arguments[@]}"; done
     fi
