@@ -89,7 +89,9 @@ def sections(files: Sequence[ResultFile], out_dir: Path) -> list[str]:
 
 def _preferred(one: Result, other: Result) -> bool:
     scores = one.scored[CHOSEN_BY], other.scored[CHOSEN_BY]
-    return scores[0] > scores[1] if one.scored["higher_is_better"] else scores[0] < scores[1]
+    # s3prl's own runs say nothing of it; a task's first measure and its others agree but for slots.
+    higher = one.scored.get("higher_is_better", one.metric.endswith(_HIGHER))
+    return scores[0] > scores[1] if higher else scores[0] < scores[1]
 
 
 def _top(results: Sequence[Result]) -> float:
