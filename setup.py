@@ -11,8 +11,9 @@ EXTRAS = {
     "mini": ["espeakng-loader>=0.2.4"],
     # Kaldi ark import and export of tokens only. Its licence is NTT's evaluation licence.
     "kaldi": ["kaldiio>=2.18"],
-    # Downstream models of SUPERB; the fork that lives with today's torchaudio.
-    "superb": ["espnet-s3prl>=2026.5"],
+    # Downstream models of SUPERB; the fork that lives with today's torchaudio. Its problems, which
+    # --backend s3prl runs, import sed_eval.
+    "superb": ["espnet-s3prl>=2026.5", "sed_eval>=0.2.1"],
     # HuBERT, data2vec, WavLM, Whisper: features of other models and the cost benchmark.
     "baselines": ["transformers>=5"],
     # Codec evaluation: what carries its models, or needs none. Several build from C (a compiler is

@@ -299,6 +299,20 @@ def s3prl_check() -> str:
     return "s3prl.nn"
 
 
+@check("sed_eval")
+def sed_eval_check() -> str:
+    """Score a list of events against itself: s3prl's problems import it."""
+    import sed_eval
+    from dcase_util.containers import MetaDataContainer
+
+    events = MetaDataContainer([{"event_label": "dog", "onset": 0.0, "offset": 1.0, "file": "a"}])
+    metrics = sed_eval.sound_event.SegmentBasedMetrics(["dog"], time_resolution=1.0)
+    metrics.evaluate(reference_event_list=events, estimated_event_list=events)
+    score = metrics.overall_f_measure()["f_measure"]
+    expect(score == 1, f"a list scores {score} against itself")
+    return "F-measure of equal lists"
+
+
 @check("hearvalidator")
 def hearvalidator_check() -> str:
     """Import the validator as we do, without TensorFlow, and ask what it accepts."""

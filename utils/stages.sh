@@ -73,7 +73,11 @@ stage() {
     _ran=$((_ran + 1))
 }
 
-stage_done() { _stamp "done" "${_stage_args[@]}"; }
+# stage_done [OUT --in ... --opt ...]: of the stage that began last, or where one command makes several outputs, of each by its arguments.
+stage_done() {
+    if [ $# -gt 0 ]; then _stage_args=(--out "$@"); fi
+    _stamp "done" "${_stage_args[@]}"
+}
 
 stages_end() {
     if [ "${dry_run}" = true ]; then return 0; fi

@@ -1,11 +1,12 @@
-"""Write one layer's features of all utterances to disk, for training tokenizers or EnCodecMAE.
+"""Write features of all utterances to disk, for training tokenizers, EnCodecMAE or SUPERB's heads.
 
 It says first how large that gets; ``--plan_only true`` says no more, and refuses if the disk has
 no room for what is still missing. Killed jobs go on at their first missing shard. Training works
 without it too: see ``train_tokenizer --feature_encoder``.
 
-``--train_config FILE --codec SPEC`` in place of an encoder and a layer are the input features of
-an EnCodecMAE training: its ``input`` and ``input_conf``, at the frames of the codec.
+``--all_layers true`` in place of a layer writes all of them side by side. ``--train_config FILE
+--codec SPEC`` in place of an encoder and a layer are the input features of an EnCodecMAE training:
+its ``input`` and ``input_conf``, at the frames of the codec.
 """
 
 import argparse
@@ -24,7 +25,10 @@ from codec_ssl.codecs.base import load_codec
 from codec_ssl.errors import ConfigError
 from codec_ssl.features.base import WaveEncoder
 from codec_ssl.features.cache_writer import DTYPES, SHARD_BYTES, plan_cache, write_cache
+from codec_ssl.features.factory import make_encoder
 from codec_ssl.features.mae_input import LATENT, make_input, on_grid
+from codec_ssl.features.stack import LayerStack
+from codec_ssl.tokens.store import TokenStore
 
 
 def get_parser() -> argparse.ArgumentParser:
@@ -32,6 +36,8 @@ def get_parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(description=__doc__.split("\n")[0])
     add_encoder_options(parser, required=False)
     add = parser.add_argument
+    add("--all_layers", type=cli.str2bool, default=False, help="all of them side by side")
+    add("--untrained_seed", type=int, help="fresh weights with this seed, no checkpoint")
     add("--train_config", type=Path, help="of an EnCodecMAE: its input, with --codec")
     add("--codec", help="whose latents, or at whose frames; with --train_config")
     add("--out", type=Path, required=True, help="folder of the cache")
@@ -46,6 +52,10 @@ def main() -> None:
     """Parse and write."""
     args = get_parser().parse_args()
     encoder = _input_of_training(args)
+    if args.all_layers:
+        encoder = _all_layers(args, encoder)
+    elif args.untrained_seed is not None:
+        raise ConfigError("--untrained_seed goes with --all_layers true")
     layer = given_layer(args) if encoder is None else 0
     material = open_material(args, encoder)
     shape = {"dtype": args.dtype, "shard_bytes": args.shard_bytes}
@@ -62,6 +72,20 @@ def main() -> None:
         num_jobs=args.num_jobs,
         data_dir=material.data_dir,
         batch_frames=args.batch_frames,
+    )
+
+
+def _all_layers(args: argparse.Namespace, other: WaveEncoder | None) -> LayerStack:
+    """All layers of the encoder, as one of width L * D.
+
+    Raises:
+        ConfigError: One layer, a sum of layers or a training's input was asked for as well.
+    """
+    if other is not None or args.layer is not None or args.layer_weights is not None:
+        raise ConfigError("--all_layers: leave --layer, --layer_weights and --train_config out")
+    store = TokenStore(args.store) if args.store else None
+    return LayerStack(
+        make_encoder(args.encoder, store, args.device, args.checkpoint, args.untrained_seed)
     )
 
 

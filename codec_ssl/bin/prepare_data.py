@@ -1,16 +1,15 @@
-"""Make data dirs: the embedded corpus, any folder of audio, corpora; phone alignments."""
+"""Make data dirs: the embedded corpus, any folder of audio, corpora; phones."""
 
 import argparse
 from collections.abc import Callable
 from pathlib import Path
 
-from codec_ssl.bin import noise_corpora, sound_corpora
+from codec_ssl.bin import noise_corpora, phone_tables, sound_corpora, superb_corpora
 from codec_ssl.bin.cli import positive_int, run
 from codec_ssl.data import audio_folder, mini_corpus
-from codec_ssl.data.alignment import read_textgrids, write_ctm
 from codec_ssl.data.corpora import audioset, css10, fma, librilight, ljspeech, ml_superb, mls
 from codec_ssl.data.corpora.single_speaker import NUM_EVAL
-from codec_ssl.data.data_dir import PHONES, DataDir
+from codec_ssl.data.data_dir import DataDir
 from codec_ssl.errors import ConfigError
 
 
@@ -22,8 +21,8 @@ def get_parser() -> argparse.ArgumentParser:
     _add_folder(commands.add_parser("folder", help="any folder of audio, a manifest if you like"))
     sound_corpora.add_commands(commands)
     noise_corpora.add_commands(commands)
-    _add_align(commands.add_parser("align", help="phones.ctm of a transcribed data dir"))
-    _add_phones(commands.add_parser("phones", help="phones.ctm from an aligner's TextGrids"))
+    superb_corpora.add_commands(commands)
+    phone_tables.add_commands(commands)
     _add_librispeech(commands.add_parser("librispeech", help="LibriSpeech, by lhotse"))
     _add_mls(commands.add_parser("mls", help="Multilingual LibriSpeech"))
     _add_ml_superb(commands.add_parser("ml_superb", help="ML-SUPERB, 143 languages"))
@@ -166,20 +165,6 @@ def _add_splits(parser: argparse.ArgumentParser, call: Callable[..., list[DataDi
     parser.set_defaults(call=call)
 
 
-def _add_align(parser: argparse.ArgumentParser) -> None:
-    parser.add_argument("--data_dir", type=Path, required=True, help="gets phones.ctm")
-    parser.add_argument("--language", default="en", help="voice of espeak-ng: en, de, es, ...")
-    parser.set_defaults(call=_align)
-
-
-def _add_phones(parser: argparse.ArgumentParser) -> None:
-    parser.add_argument("--data_dir", type=Path, required=True, help="gets phones.ctm")
-    parser.add_argument("--textgrids", type=Path, required=True, help="has <utterance>.TextGrid")
-    parser.add_argument("--tier", default="phones", help="interval tier to read")
-    parser.add_argument("--stress", action="store_true", help="keep AH0 and AH1 apart")
-    parser.set_defaults(call=_phones)
-
-
 def _mini(args: argparse.Namespace) -> list[DataDir]:
     return mini_corpus.make(args.out_dir, args.size, args.seed)
 
@@ -199,22 +184,6 @@ def _folder(args: argparse.Namespace) -> list[DataDir]:
         max_duration=args.max_duration,
         unseen=args.unseen,
     )
-
-
-def _align(args: argparse.Namespace) -> list[DataDir]:
-    from codec_ssl.data.synthetic_alignment import align_data_dir  # librosa takes seconds to import
-
-    data_dir = DataDir(args.data_dir)
-    write_ctm(data_dir.path / PHONES, align_data_dir(data_dir, args.language))
-    return [data_dir]
-
-
-def _phones(args: argparse.Namespace) -> list[DataDir]:
-    data_dir = DataDir(args.data_dir)
-    found = read_textgrids(args.textgrids, data_dir.utt_ids, args.tier, stress=args.stress)
-    write_ctm(data_dir.path / PHONES, found)
-    print(f"{data_dir.path}: phones of {len(found)} of {len(data_dir)} utterances")
-    return []
 
 
 def _librispeech(args: argparse.Namespace) -> list[DataDir]:

@@ -16,8 +16,14 @@ def add_commands(commands: "argparse._SubParsersAction[argparse.ArgumentParser]"
     parser = _corpus(commands, "nsynth", _nsynth, "NSynth: notes of instruments")
     parser.add_argument("--hours", type=float, help="of train and valid: 5 or 50 in HEAR")
     _seed(parser)
-    parser = _corpus(commands, "speech_commands", _speech_commands, "Speech Commands v0.02")
+    parser = _corpus(commands, "speech_commands", _speech_commands, "Speech Commands")
     parser.add_argument("--download", action="store_true", help="first, into --corpus_dir")
+    parser.add_argument(
+        "--version",
+        choices=speech_commands.VERSIONS,
+        default=speech_commands.HEAR,
+        help="0.02 as in HEAR (default), 0.01 as in SUPERB",
+    )
     parser = _corpus(commands, "crema_d", _crema_d, "CREMA-D: acted emotions, in 5 folds")
     parser.add_argument("--split_by", choices=folds.SPLIT_BY, default="utterance")
     _seed(parser)
@@ -72,8 +78,10 @@ def _nsynth(args: argparse.Namespace) -> list[DataDir]:
 
 
 def _speech_commands(args: argparse.Namespace) -> list[DataDir]:
-    folder = speech_commands.download(args.corpus_dir) if args.download else args.corpus_dir
-    return speech_commands.prepare(folder, args.out_dir)
+    folder = args.corpus_dir
+    if args.download:
+        folder = speech_commands.download(folder, args.version)
+    return speech_commands.prepare(folder, args.out_dir, args.version)
 
 
 def _crema_d(args: argparse.Namespace) -> list[DataDir]:

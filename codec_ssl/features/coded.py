@@ -1,4 +1,4 @@
-"""Encoders of codes, given waveforms: a codec makes the codes first.
+"""Encoders of codes, given waveforms: codes are made first.
 
 Letters: B batch, N samples, T frames, D width.
 """
@@ -8,24 +8,28 @@ from collections.abc import Sequence
 
 from torch import Tensor
 
-from codec_ssl.codecs.base import Codec
 from codec_ssl.features.base import SpeechEncoder, WaveEncoder
+from codec_ssl.features.wave_units import WaveUnits
 
 
 class CodedWaves(WaveEncoder):
     """A codec and what reads its codes.
 
     Args:
-        codec: The codec that the encoder was trained with.
-        encoder: The encoder, on the codec's device.
+        units: The codes of the codec that the encoder was trained with.
+        encoder: The encoder, on the same device.
+
+    Attributes:
+        units: As given.
+        encoder: As given.
     """
 
-    def __init__(self, codec: Codec, encoder: SpeechEncoder) -> None:
-        self._codec, self._encoder = codec, encoder
-        self.name, self.device = encoder.name, codec.device
-        self.sample_rate, self.frame_rate = codec.sample_rate, codec.frame_rate
+    def __init__(self, units: WaveUnits, encoder: SpeechEncoder) -> None:
+        self.units, self.encoder = units, encoder
+        self.name, self.device = encoder.name, units.device
+        self.sample_rate, self.frame_rate = units.sample_rate, units.frame_rate
         self.num_layers, self.width = encoder.num_layers, encoder.width
-        parts = f"{codec.fingerprint} {encoder.fingerprint}"
+        parts = f"{units.fingerprint} {encoder.fingerprint}"
         self.fingerprint = hashlib.sha256(parts.encode()).hexdigest()
 
     def encode(
@@ -33,13 +37,13 @@ class CodedWaves(WaveEncoder):
     ) -> tuple[dict[int, Tensor], Tensor]:
         """See ``SpeechEncoder.encode``."""
         self.check_layers(layers)
-        codes, frame_lens = self._codec.encode(inputs.to(self.device), lens)
-        return self._encoder.encode(codes, frame_lens, layers)
+        codes, frame_lens = self.units.encode(inputs, lens)
+        return self.encoder.encode(codes, frame_lens, layers)
 
     def frames_of(self, num_samples: int) -> int:
         """See ``WaveEncoder.frames_of``."""
-        return self._codec.num_frames(num_samples)
+        return self.units.frames_of(num_samples)
 
     def samples_for(self, num_frames: int) -> int:
-        """Samples of so many whole frames."""
-        return num_frames * self._codec.hop_length
+        """See ``WaveEncoder.samples_for``."""
+        return self.units.samples_for(num_frames)

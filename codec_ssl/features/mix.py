@@ -7,8 +7,6 @@ Letters: L layers, without the input to the first one.
 
 import argparse
 import contextlib
-import hashlib
-import json
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
@@ -17,10 +15,11 @@ import torch
 from torch import Tensor
 
 from codec_ssl.errors import CheckpointError, ConfigError
-from codec_ssl.features.base import SpeechEncoder, WaveEncoder
+from codec_ssl.features.base import SpeechEncoder
+from codec_ssl.features.wrapped import WrappedEncoder
 
 
-class LayerMix(WaveEncoder):
+class LayerMix(WrappedEncoder):
     """Sum of layers 0 to L times their weights; its only layer is 0.
 
     Args:
@@ -31,8 +30,6 @@ class LayerMix(WaveEncoder):
         ConfigError: If there are more or fewer weights, or all are 0.
     """
 
-    num_layers = 0
-
     def __init__(self, encoder: SpeechEncoder, weights: Sequence[float]) -> None:
         if len(weights) != encoder.num_layers + 1:
             raise ConfigError(
@@ -41,14 +38,8 @@ class LayerMix(WaveEncoder):
             )
         if not any(weights):
             raise ConfigError("weights of layers: expected one that isn't 0, found none")
-        self._encoder = encoder
         self._weights = {n: float(weight) for n, weight in enumerate(weights) if weight}
-        self.name, self.input_kind = f"{encoder.name}_mix", encoder.input_kind
-        self.width, self.frame_rate, self.device = encoder.width, encoder.frame_rate, encoder.device
-        if isinstance(encoder, WaveEncoder):
-            self.sample_rate = encoder.sample_rate
-        record = json.dumps([encoder.fingerprint, sorted(self._weights.items())])
-        self.fingerprint = hashlib.sha256(record.encode()).hexdigest()
+        super().__init__(encoder, "mix", sorted(self._weights.items()))
 
     def encode(
         self, inputs: Tensor, lens: Tensor, layers: Sequence[int]
@@ -58,23 +49,6 @@ class LayerMix(WaveEncoder):
         found, frame_lens = self._encoder.encode(inputs, lens, list(self._weights))
         mixed = sum(found[layer] * weight for layer, weight in self._weights.items())
         return {0: mixed}, frame_lens
-
-    def cut_nothing(self) -> None:
-        """See ``WaveEncoder.cut_nothing``."""
-        self._waves().cut_nothing()
-
-    def frames_of(self, num_samples: int) -> int:
-        """See ``WaveEncoder.frames_of``."""
-        return self._waves().frames_of(num_samples)
-
-    def samples_for(self, num_frames: int) -> int:
-        """See ``WaveEncoder.samples_for``."""
-        return self._waves().samples_for(num_frames)
-
-    def _waves(self) -> WaveEncoder:
-        if not isinstance(self._encoder, WaveEncoder):
-            raise ConfigError(f"encoder {self._encoder.name} takes codes, not waveforms")
-        return self._encoder
 
 
 def read_weights(text: str) -> list[float]:

@@ -136,6 +136,25 @@ def code_usage(histogram: Sequence[Sequence[int]], title: str, path: str | Path)
     save(picture, path)
 
 
+def layer_weights(weights: Mapping[str, Sequence[float]], title: str, path: str | Path) -> None:
+    """Draw what each layer weighs in a learnt sum.
+
+    Args:
+        weights: Shares of layers 0 to the last by system.
+        title: Of the picture.
+        path: PNG file to write.
+    """
+    picture, axes = figure(1)
+    for number, (system, shares) in enumerate(weights.items()):
+        colour = COLOURS[number % len(COLOURS)]
+        axes[0].plot(shares, color=colour, marker="o", markersize=3, label=system)
+    axes[0].set(xlabel="layer (0 = input to the first)", ylabel="weight", title=title)
+    axes[0].set_xticks(range(max(map(len, weights.values()))))
+    axes[0].set_ylim(bottom=0)
+    axes[0].legend(fontsize="small")
+    save(picture, path)
+
+
 def _draw_curve(axes: Axes, curve: Curve, colour: str) -> None:
     layers = [point.layer for point in curve.points]
     line = "-" if curve.role == "model" else "--"

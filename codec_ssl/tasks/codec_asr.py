@@ -1,8 +1,9 @@
 """ESPnet's ASR task on codec codes, or on audio with the same model (arXiv 2407.03495).
 
-Importing this module adds to ESPnet's own choices: the frontend ``codec_units``, the encoder
-``fast_conformer``, the model ``transducer``, and the data types of codes and audio. An experiment
-is one of ESPnet's: after ``import codec_ssl.tasks.codec_asr`` its own inference takes it.
+Importing this module adds to ESPnet's own choices: the frontends ``codec_units`` and
+``codec_ssl_upstream`` (any frozen encoder, of waveforms), the encoder ``fast_conformer``, the model
+``transducer``, and the data types of codes and audio. An experiment is one of ESPnet's: after
+``import codec_ssl.tasks.codec_asr`` its own inference takes it.
 """
 
 import argparse
@@ -25,6 +26,7 @@ from codec_ssl.asr.transducer import TransducerASRModel
 from codec_ssl.asr.vocabulary import TOKEN_TYPES
 from codec_ssl.errors import ConfigError
 from codec_ssl.frontend.codec_units import CodecUnitFrontend
+from codec_ssl.frontend.upstream import UPSTREAM, UpstreamFrontend
 from codec_ssl.tasks import codec_asr_data
 from codec_ssl.tasks.codec2vec_data import complete_from_store
 from codec_ssl.tasks.codec_asr_data import (
@@ -43,6 +45,7 @@ from codec_ssl.train.trainer import CodecSSLTrainer
 
 codec_asr_data.register()
 frontend_choices.classes.setdefault(UNITS, CodecUnitFrontend)
+frontend_choices.classes.setdefault(UPSTREAM, UpstreamFrontend)
 encoder_choices.classes.setdefault(FAST_CONFORMER, FastConformerEncoder)
 model_choices.classes.setdefault("transducer", TransducerASRModel)
 PIECES = "bpe.model"

@@ -3,6 +3,7 @@
 import logging
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import torch
@@ -101,14 +102,7 @@ def extract_labels(
         sizes=tokenizer.sizes,
         frame_rate=utterances.frame_rate,
         sample_rate=utterances.sample_rate,
-        maker={
-            "kind": tokenizer.kind,
-            "name": name or tokenizer.kind,
-            "fingerprint": tokenizer.fingerprint,
-            "layer": origin.layer,
-            "encoder": origin.encoder,
-            "encoder_fingerprint": origin.fingerprint,
-        },
+        maker=label_maker(tokenizer, origin, name),
         shard_utterances=utterances.shard_utterances,
     )
     for shard in tqdm(writer.pending(job, num_jobs), desc="label shards", disable=None):
@@ -128,6 +122,18 @@ def extract_labels(
         writer.write_shard(shard, _items(utt_ids, tokens))
     if finalize:
         writer.finalize()
+
+
+def label_maker(tokenizer: Tokenizer, origin: Origin, name: str | None = None) -> dict[str, Any]:
+    """What a token store says about the tokenizer that made it, and about its features."""
+    return {
+        "kind": tokenizer.kind,
+        "name": name or tokenizer.kind,
+        "fingerprint": tokenizer.fingerprint,
+        "layer": origin.layer,
+        "encoder": origin.encoder,
+        "encoder_fingerprint": origin.fingerprint,
+    }
 
 
 def check_origin(tokenizer: Tokenizer, encoder: SpeechEncoder) -> Origin:

@@ -5,18 +5,16 @@
 Letters: U sounds, N samples, T timestamps, D width.
 """
 
-from pathlib import Path
 from typing import Any
 
 import torch
 import torchaudio.functional as audio_functional
-import yaml
 from torch import Tensor, nn
 
 from codec_ssl.config_sections import make_part
 from codec_ssl.errors import ConfigError
 from codec_ssl.evaluation.hear.embedder import CHUNK_SECONDS, Embedder, Pooling
-from codec_ssl.features.waves import make_wave_encoder
+from codec_ssl.features.waves import make_wave_encoder, read_wave_spec
 
 # What HEAR's data sets come in, and so what the API allows.
 SAMPLE_RATES = (16000, 22050, 32000, 44100, 48000)
@@ -78,7 +76,7 @@ def load_model(model_file_path: str = "", **options: Any) -> HearModel:
         ConfigError: If there is no such encoder or option.
         CheckpointError: If its weights are missing or damaged.
     """
-    given = _read(model_file_path) | options
+    given = read_wave_spec(model_file_path) | options
     return make_part(_load, f"HEAR model {model_file_path}", given)
 
 
@@ -144,28 +142,3 @@ def _load(
         layer_weights=layer_weights,
     )
     return HearModel(Embedder(found, layer, pooling=pooling, chunk_seconds=chunk_seconds))
-
-
-def _read(model_file_path: str) -> dict[str, Any]:
-    path = Path(model_file_path)
-    if not model_file_path:
-        raise ConfigError("HEAR model: expected an experiment directory or a YAML file, found none")
-    if path.suffix in (".yaml", ".yml") and path.is_file():
-        return _read_yaml(path)
-    if path.suffix == ".pth" and path.is_file():
-        return {"encoder": str(path.parent), "checkpoint": path.stem}
-    return {"encoder": model_file_path}
-
-
-def _read_yaml(path: Path) -> dict[str, Any]:
-    try:
-        content = yaml.safe_load(path.read_text(encoding="utf-8"))
-    except yaml.YAMLError as error:
-        raise ConfigError(f"{path}: no YAML: {error}") from error
-    if not isinstance(content, dict) or "encoder" not in content:
-        raise ConfigError(f"{path}: expected encoder: and options, found {content!r}")
-    for key in ("encoder", "codec"):
-        beside = path.parent / str(content.get(key, ""))
-        if content.get(key) and beside.exists():
-            content[key] = str(beside)
-    return content

@@ -13,6 +13,8 @@ from codec_ssl.data.data_dir import DataDir
 from codec_ssl.data.wav_file import write_wav
 from codec_ssl.errors import DataError
 
+COMMANDS, COMMANDS_TEST = "speech_commands_v0.02", "speech_commands_test_set_v0.02"
+
 
 def touch(path: Path) -> None:
     """A file that is no audio: readers of clips open none."""
@@ -201,7 +203,7 @@ def test_nsynth_hours_are_shared_as_in_hear(notes: Path, tmp_path: Path):
 
 @pytest.fixture
 def commands(tmp_path: Path) -> Path:
-    train = tmp_path / speech_commands.TRAIN_DIR
+    train = tmp_path / COMMANDS
     for word in ("yes", "bed"):
         for speaker in ("aaaa", "bbbb", "cccc"):
             touch(train / word / f"{speaker}_nohash_0.wav")
@@ -211,7 +213,7 @@ def commands(tmp_path: Path) -> Path:
     for noise in ("running_tap", "white_noise"):
         path = train / "_background_noise_" / f"{noise}.wav"
         write_wav(path, 0.1 * rng.standard_normal(3 * 16000), 16000)
-    test = tmp_path / speech_commands.TEST_DIR
+    test = tmp_path / COMMANDS_TEST
     touch(test / "yes/cccc_nohash_0.wav")
     touch(test / "_unknown_/bed_cccc_nohash_0.wav")
     touch(test / "_silence_/0.wav")
@@ -236,9 +238,7 @@ def test_speech_commands_has_twelve_classes_and_seconds_of_noise(commands: Path,
 
 def test_a_piece_of_noise_is_read_from_its_place(commands: Path, tmp_path: Path):
     train = speech_commands.prepare(commands, tmp_path / "out")[0]
-    whole, _ = read_audio(
-        commands / speech_commands.TRAIN_DIR / "_background_noise_/white_noise.wav"
-    )
+    whole, _ = read_audio(commands / COMMANDS / "_background_noise_/white_noise.wav")
     piece, rate = read_audio(train.source("noise_white_noise_0003"))
     assert rate == 16000
     np.testing.assert_array_equal(piece, whole[24000:40000])

@@ -1,0 +1,1 @@
+"""Metrics as the benchmark computes them, as functions of counts, texts or scores alone."""

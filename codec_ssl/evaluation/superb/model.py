@@ -1,0 +1,63 @@
+"""A frozen encoder, the weighted sum of its layers, and one task's head.
+
+Letters: B utterances, T frames, L layers, D width, N samples, Q codebooks.
+"""
+
+from collections.abc import Mapping
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+
+from codec_ssl.errors import ConfigError
+from codec_ssl.evaluation.superb.featurizer import WeightedLayers
+from codec_ssl.evaluation.superb.problem import Problem
+from codec_ssl.features.stack import LayerStack
+
+
+class SuperbModel(nn.Module):
+    """What a task trains; the encoder is no part of its weights.
+
+    Args:
+        problem: The task.
+        encoder: All layers of the frozen encoder.
+        featurizer_conf: Options of ``WeightedLayers``.
+
+    Raises:
+        ConfigError: An option that there isn't.
+    """
+
+    def __init__(
+        self,
+        problem: Problem,
+        encoder: LayerStack,
+        featurizer_conf: Mapping[str, Any] | None = None,
+    ) -> None:
+        super().__init__()
+        self.problem, self.encoder = problem, encoder
+        try:
+            self.featurizer = WeightedLayers(
+                encoder.num_stacked, encoder.layer_width, **(featurizer_conf or {})
+            )
+        except TypeError as error:
+            raise ConfigError(f"featurizer_conf: {error}") from error
+        self.head = problem.build_head(encoder.layer_width, encoder.frame_rate)
+
+    def forward(self, inputs: Tensor, input_lengths: Tensor) -> Any:
+        """What the head gives.
+
+        Args:
+            inputs: All layers (B, T, L * D), as a cache has them; else codes (B, T, Q) or
+                waveforms (B, N), which the encoder takes.
+            input_lengths: (B,).
+        """
+        layers, lengths = inputs, input_lengths
+        if not (inputs.is_floating_point() and inputs.dim() == 3):
+            layers, lengths = self._encode(inputs, input_lengths)
+        device = next(self.head.parameters()).device
+        return self.head(self.featurizer(layers.to(device).float()), lengths.to(device))
+
+    @torch.no_grad()
+    def _encode(self, inputs: Tensor, lengths: Tensor) -> tuple[Tensor, Tensor]:
+        found, frames = self.encoder.encode(inputs, lengths, [0])
+        return found[0], frames
