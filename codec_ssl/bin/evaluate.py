@@ -36,6 +36,7 @@ def get_parser() -> argparse.ArgumentParser:
     add("--model", action="append", required=True, metavar="[NAME=]EXP", help=what)
     add("--out", type=Path, default=Path("evaluation"), help="folder of all that is made")
     add("--scale", choices=SCALES, help="public corpora, or mini: the embedded one (probe: mini)")
+    add("--size", help="variant of the recipe; of the embedded corpus ci, small or full")
     add("--tasks", nargs="+", help="only these of the suite")
     add("--codec", help="before models that read codes")
     add("--jobs", type=cli.positive_int, default=1, help="groups of tasks at a time")
@@ -53,7 +54,8 @@ def main() -> None:
     models = name_models(args.model)
     groups = suite.groups(runnable(suite, args.tasks, quiet=args.job is not None))
     if args.job is not None:
-        sys.exit(run_group(suite, groups[args.job - 1], models, args, rest))
+        name, tasks = list(groups.items())[args.job - 1]
+        sys.exit(run_group(suite, tasks, models, args.out / suite.name / name, args, rest))
     if args.list:
         return
     if not groups:
@@ -120,13 +122,14 @@ def run_group(
     suite: Suite,
     tasks: Sequence[str],
     models: dict[str, str],
+    out: Path,
     args: argparse.Namespace,
     rest: Sequence[str],
 ) -> int:
     """Run some tasks; return the exit status."""
-    out = (args.out / suite.name / "_".join(tasks)).absolute()
+    out = out.absolute()
     if suite.recipe is None:
-        run_probe(models, tasks, out, args.codec, args.ngpu, rest)
+        run_probe(models, tasks, out, args.codec, args.size or "small", args.ngpu, rest)
         return 0
     given = {
         "tasks": " ".join(tasks),
@@ -137,6 +140,8 @@ def run_group(
         "nj": str(args.nj),
         "ngpu": str(args.ngpu),
     }
+    if args.size:
+        given["size"] = args.size
     if args.codec:
         given["codec"] = (
             str(Path(args.codec).absolute()) if Path(args.codec).exists() else args.codec

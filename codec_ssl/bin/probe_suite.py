@@ -17,6 +17,7 @@ def run_probe(
     tasks: Sequence[str],
     out: Path,
     codec: str | None,
+    size: str = "small",
     ngpu: int = 0,
     probe_args: Sequence[str] = (),
 ) -> None:
@@ -27,6 +28,7 @@ def run_probe(
         tasks: Tasks of ``bin/probe.py``.
         out: Gets ``data``, ``dump`` and ``exp/probe``.
         codec: Of the models.
+        size: Of the embedded corpus.
         ngpu: Whether to compute on a GPU.
         probe_args: More options of ``bin/probe.py``.
 
@@ -38,7 +40,7 @@ def run_probe(
         raise ConfigError("--suite probe: expected --codec, that of the models' codes, found none")
     device = "cuda" if ngpu else "cpu"
     data, codes, exp = out / "data", out / "dump", out / "exp" / "probe"
-    mini = ["prepare_data", "mini", "--out_dir", str(data), "--size", "small"]
+    mini = ["prepare_data", "mini", "--out_dir", str(data), "--size", size]
     _step(data, mini, [])
     made_of = [codec] if Path(codec).exists() else []
     for name in SETS:

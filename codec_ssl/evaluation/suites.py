@@ -1,12 +1,14 @@
 """Suites of evaluations: which recipe runs each, and which of its tasks the corpora here allow."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
 from codec_ssl.errors import ConfigError
 
 SCALES = ("public", "mini")
+# Name of the group of tasks that need no corpus.
+EMBEDDED = "embedded"
 
 
 @dataclass(frozen=True)
@@ -70,13 +72,13 @@ class Suite:
             for task, corpora in self.tasks.items()
         }
 
-    def groups(self, tasks: list[str]) -> list[list[str]]:
-        """Tasks that share their corpora, and so what is made of them, together."""
-        found: dict[frozenset[str], list[str]] = {}
+    def groups(self, tasks: Sequence[str]) -> dict[str, list[str]]:
+        """Tasks by the corpora whose audio they share, and so what is made of it."""
+        found: dict[str, list[str]] = {}
         for task in tasks:
-            audio = frozenset(each.variable for each in self.tasks[task] if each.holds)
-            found.setdefault(audio, []).append(task)
-        return list(found.values())
+            audio = sorted({each.variable.lower() for each in self.tasks[task] if each.holds})
+            found.setdefault("_".join(audio) or EMBEDDED, []).append(task)
+        return found
 
 
 _SUITES = {

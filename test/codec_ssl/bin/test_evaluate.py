@@ -82,18 +82,29 @@ def test_what_can_run_is_told_and_only_that_is_run(repository: Path):
 
 
 def test_groups_run_side_by_side_fail_alone_and_give_one_report(repository: Path):
-    options = ("--suite", "superb", "--model", "exp", "--jobs", "2", "--lrs", "1e-3 1e-4")
+    options = (
+        "--suite",
+        "superb",
+        "--model",
+        "exp",
+        "--jobs",
+        "2",
+        "--size",
+        "ci",
+        "--lrs",
+        "1e-3 1e-4",
+    )
     failed = run(repository, *options, FAIL_ON="ic")
     assert failed.returncode == 1 and "no ic today" in failed.stderr + failed.stdout
     out = repository.parent / "evaluation" / "superb"
-    assert (out / "sf" / "exp" / "scores" / "sf" / "results.json").is_file()
+    assert (out / "audio_snips" / "exp" / "scores" / "sf" / "results.json").is_file()
     assert "50.0" in (out / "REPORT.md").read_text()
     done = run(repository, *options)
     assert done.returncode == 0, done.stderr
-    given = (out / "ic" / "exp" / "options.txt").read_text().splitlines()
+    given = (out / "fluent" / "exp" / "options.txt").read_text().splitlines()
     assert f"--encoders=exp={repository.parent / 'exp'}" in given
-    assert given[-2:] == ["--lrs", "1e-3 1e-4"]
-    assert (out / "ic" / "exp" / "scores" / "ic" / "results.json").is_file()
+    assert "--size=ci" in given and given[-2:] == ["--lrs", "1e-3 1e-4"]
+    assert (out / "fluent" / "exp" / "scores" / "ic" / "results.json").is_file()
 
 
 def test_models_are_named_by_what_sets_them_apart(tmp_path: Path):

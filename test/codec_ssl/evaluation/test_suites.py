@@ -44,8 +44,12 @@ def test_the_public_layouts_of_superbs_corpora_are_known(tmp_path: Path):
 
 
 def test_tasks_of_one_corpus_stand_together():
-    assert SUPERB.groups(["pr", "asr", "ks", "sid", "sv"]) == [["pr", "asr"], ["ks"], ["sid", "sv"]]
-    assert get_suite("superb", "mini").groups(["ks", "sid"]) == [["ks", "sid"]]
+    assert SUPERB.groups(["pr", "asr", "ks", "sid", "sv"]) == {
+        "librispeech": ["pr", "asr"],
+        "speech_commands": ["ks"],
+        "voxceleb1": ["sid", "sv"],
+    }
+    assert get_suite("superb", "mini").groups(["ks", "sid"]) == {"embedded": ["ks", "sid"]}
 
 
 @pytest.mark.parametrize("name", ["superb", "hear"])
