@@ -20,7 +20,7 @@ from codec_ssl.bin.superb_options import (
 from codec_ssl.data.data_dir import DataDir
 from codec_ssl.data.superb.tables import read_matches
 from codec_ssl.evaluation.superb.measure import Measure
-from codec_ssl.evaluation.superb.query import Found, QueryByExample, search
+from codec_ssl.evaluation.superb.query import Found, QueryByExample, known_matches, search
 from codec_ssl.features.base import SpeechEncoder
 from codec_ssl.features.factory import make_encoder, make_source, open_utterances
 from codec_ssl.features.stream import BATCH_FRAMES, Source
@@ -74,16 +74,12 @@ def searched(
     args: argparse.Namespace, encoder: SpeechEncoder, split: str, layer: int | None
 ) -> tuple[Found, set[tuple[str, str]]]:
     """Scores of one set of queries by one layer, or by all, and which documents hold them."""
-    queries = f"queries_{split}"
+    name = f"queries_{split}"
+    queries, documents = (open_source(args, encoder, each) for each in (name, DOCS))
+    matches = read_matches(data_dir(args, name), split, data_dir(args, DOCS))
+    matches = known_matches(matches, queries, documents)
     layers = None if layer is None else [layer]
-    found = search(
-        encoder,
-        open_source(args, encoder, queries),
-        open_source(args, encoder, DOCS),
-        layers,
-        batch_frames=args.batch_frames,
-    )
-    return found, read_matches(data_dir(args, queries), split, data_dir(args, DOCS))
+    return search(encoder, queries, documents, layers, batch_frames=args.batch_frames), matches
 
 
 def open_source(args: argparse.Namespace, encoder: SpeechEncoder, name: str) -> Source:

@@ -16,7 +16,7 @@ from codec_ssl.bin.encoder_options import add_job_options
 from codec_ssl.bin.named_paths import named_paths
 from codec_ssl.bin.superb_options import add_superb_options, encoder_conf
 from codec_ssl.data.tables import write_atomic
-from codec_ssl.errors import TrainingError
+from codec_ssl.errors import ConfigError, TrainingError
 from codec_ssl.evaluation.superb.grid import FAILED, FINISHED, Training, folds_of
 from codec_ssl.tokens.files import canonical
 
@@ -52,7 +52,7 @@ def main() -> None:
     ]
     for training in every[args.job - 1 :: args.num_jobs]:
         command = [*options_of(args, training, configs[training.task]), *rest]
-        train(args.exp / training.name, command)
+        train(args.exp / training.name, command, Path(configs[training.task]))
 
 
 def options_of(args: argparse.Namespace, training: Training, config: str) -> list[str]:
@@ -74,9 +74,15 @@ def options_of(args: argparse.Namespace, training: Training, config: str) -> lis
     return command
 
 
-def train(exp: Path, command: list[str]) -> None:
-    """Run one training, unless it was finished with the same options."""
-    told = canonical(command)
+def train(exp: Path, command: list[str], config: Path) -> None:
+    """Run one training, unless it was finished with the same options.
+
+    Raises:
+        ConfigError: There is no such config.
+    """
+    if not config.is_file():
+        raise ConfigError(f"--configs: no such file {config}")
+    told = canonical([*command, config.read_text(encoding="utf-8")])
     for mark in (FINISHED, FAILED):
         path = exp / mark
         if path.is_file() and path.read_text(encoding="utf-8").partition("\n")[0] == told:

@@ -26,7 +26,7 @@ COLUMNS = {
 _HIGHER = ("accuracy", "f1", "mtwv")
 NOTE = (
     "In %. In brackets 95 % intervals (utterances resampled), in parentheses the learning rate, the"
-    " best of the grid on the valid set."
+    " best of the grid on the valid set (QbE trains nothing and chooses a layer)."
 )
 
 
@@ -101,8 +101,9 @@ def _cell(result: Result, top: float) -> str:
     if result.interval is not None:
         low, high = (f"{100 * end:.1f}" for end in result.interval)
         text += f" [{low}, {high}]"
-    rate = result.scored.get("learning_rate")
-    return text if rate is None else f"{text} ({rate})"
+    rate, layer = (result.scored.get(name) for name in ("learning_rate", "layer"))
+    chosen = f"layer {layer}" if rate is None and layer is not None else rate
+    return text if chosen is None else f"{text} ({chosen})"
 
 
 def _heading(metric: str) -> str:

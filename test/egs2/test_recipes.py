@@ -24,6 +24,7 @@ OWN_OPTION = {
     "mae1": "--teacher",
     "asr1": "--lang_token",
     "mlsuperb1": "--lang_only",
+    "superb1": "--lrs",
 }
 # audioset links to the configs of mls
 CODEC_CONFIGS = sorted({p.resolve() for p in ROOT.glob("egs2/*/codec1/conf/**/train*.yaml")})

@@ -30,16 +30,28 @@ def make_phones(root: Path) -> None:
 
 
 def make_transcripts(root: Path) -> None:
-    """``asr`` and ``sf``: words of A to E, every D E a value of the slot ``end``."""
+    """``asr``: words of the letters A, B, C and E."""
     for name, count in COUNTS.items():
         random = np.random.default_rng(count)
         said = {f"s{n % 3}-{name}{n}": _words(random, 3, 5) for n in range(count)}
         table = {utt: "".join("ABC E"[unit] for unit in units) for utt, units in said.items()}
         table = {utt: " ".join(text.split()) or "A" for utt, text in table.items()}
         _write(root, "asr", name, said, {"text": table})
-        marked = {utt: text.replace("E", "B-end E E-end") for utt, text in table.items()}
-        marked = {utt: f"A {text}" if text[0] != "B" else text for utt, text in marked.items()}
-        _write(root, "sf", name, said, {"slots": marked})
+
+
+def make_slots(root: Path) -> None:
+    """``sf``: a word and often a value, whose marks can be heard too."""
+    for name, count in COUNTS.items():
+        random = np.random.default_rng(count)
+        said = {}
+        for n in range(count):
+            word, value = random.integers(2, size=2).tolist()
+            said[f"s{n % 3}-{name}{n}"] = (
+                [word, 3, 2, value, 4] if random.random() < 0.7 else [word]
+            )
+        parts = ("A", "B", "B-end ", " ", " E-end")
+        table = {utt: "".join(parts[unit] for unit in units) for utt, units in said.items()}
+        _write(root, "sf", name, said, {"slots": table})
 
 
 def make_talks(root: Path) -> None:

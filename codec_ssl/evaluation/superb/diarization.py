@@ -117,7 +117,7 @@ class Diarization(Problem):
 
     def predict(self, outputs: Any) -> Sequence[Any]:
         """Segments with each of ``SETTINGS``."""
-        every = torch.sigmoid(outputs.logits.float()).cpu().numpy()
+        every = torch.sigmoid(outputs.logits.detach().float()).cpu().numpy()
         return [
             _answers(rows[:length], 1 / outputs.frame_rate)
             for rows, length in zip(every, outputs.lengths.tolist(), strict=True)

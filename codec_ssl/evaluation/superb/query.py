@@ -9,7 +9,8 @@ all documents. The layer that is best on the valid queries is scored on the test
 Letters: Q queries, M frames of the longest of them, N frames of a document, D width, K documents.
 """
 
-from collections.abc import Iterator, Mapping, Sequence
+import logging
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -24,11 +25,14 @@ from codec_ssl.evaluation.superb.metrics.mtwv import term_weighted_values
 from codec_ssl.evaluation.superb.problem import Problem
 from codec_ssl.features.base import SpeechEncoder
 from codec_ssl.features.stream import BATCH_FRAMES, FeatureBatch, Source, stream_features
+from codec_ssl.features.utterances import MAX_BAD_RATE
 
 # Queries of fewer frames are found nowhere.
 LEAST_FRAMES = 5
 _TINY = 1e-9
 _WHOLE = 1 << 31
+
+_logger = logging.getLogger(__name__)
 
 
 class QueryByExample(Problem):
@@ -66,24 +70,45 @@ class Found:
 
         Args:
             layer: The layer.
-            matches: Pairs of a query and a document that holds it.
+            matches: Pairs of a query and a document that holds it, see ``known_matches``.
 
         Raises:
-            DataError: A pair has a query or document that wasn't searched, or there is no match.
+            DataError: There is no match.
         """
         rows = {name: n for n, name in enumerate(self.query_ids)}
         columns = {name: n for n, name in enumerate(self.doc_ids)}
         truth = np.zeros((len(rows), len(columns)), dtype=bool)
         for query, doc in matches:
-            if query not in rows or doc not in columns:
-                raise DataError(
-                    f"matches: expected queries and documents that have features, found {query!r}"
-                    f" in {doc!r}",
-                    stage="codes",
-                )
             truth[rows[query], columns[doc]] = True
         found = term_weighted_values(self.scores[layer], truth)
         return Measure(found.best, [len(found.values)])
+
+
+def known_matches(
+    matches: Collection[tuple[str, str]], queries: Source, documents: Source
+) -> set[tuple[str, str]]:
+    """Pairs of which both have features; to be called before hours of search.
+
+    Args:
+        matches: Pairs of a query and a document that holds it.
+        queries: Inputs of the queries.
+        documents: Inputs of the documents.
+
+    Raises:
+        DataError: More than 1 % of the pairs are lost: scores would be of another set.
+    """
+    known = set(queries.utt_ids), set(documents.utt_ids)
+    found = {(query, doc) for query, doc in matches if query in known[0] and doc in known[1]}
+    lost = sorted(set(matches) - found)
+    if len(lost) > MAX_BAD_RATE * len(matches):
+        raise DataError(
+            f"matches: expected queries and documents that have features, found {len(lost)} pairs"
+            f" that have not, such as {lost[0][0]!r} in {lost[0][1]!r}",
+            stage="codes",
+        )
+    if lost:
+        _logger.warning("left out %d pairs of unusable audio, such as %s", len(lost), lost[0])
+    return found
 
 
 def search(

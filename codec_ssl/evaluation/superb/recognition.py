@@ -88,6 +88,11 @@ class RecurrentHead(ModelWithSpecaug):
         )
         super().__init__(encoder, **SPECAUG | dict(specaug or {}))
 
+    def forward(self, x: Tensor, x_len: Tensor) -> tuple[Tensor, Tensor]:
+        """Logits (B, T, V) and lengths of representations (B, T, D)."""
+        # s3prl's SpecAugment writes into what needs no gradient, as a single layer does.
+        return super().forward(x if x.requires_grad else x.clone(), x_len)
+
 
 class Recognition(Problem):
     """Transcripts by CTC.

@@ -85,7 +85,7 @@ if [ -z "${encoders}" ] && [ -n "${ssl_recipe}" ]; then
     made=(--in "${expdir}/encoder")
     if stage 2 codes "${expdir}/encoder" "train Codec2Vecs with ${ssl_recipe}" --in "${ssl_recipe}" --opt "${ssl_args} ${size}"; then
         # shellcheck disable=SC2086  # ssl_args is a list of options
-        bash "${ssl_recipe}" --nj "${nj}" --ngpu "${ngpu}" ${size:+--size "${size}"} --datadir "$(realpath -m "${dumpdir}/ssl1/data")" \
+        bash "${ssl_recipe}" --stop_stage online --nj "${nj}" --ngpu "${ngpu}" ${size:+--size "${size}"} --datadir "$(realpath -m "${dumpdir}/ssl1/data")" \
             --dumpdir "$(realpath -m "${dumpdir}/ssl1")" --expdir "$(realpath -m "${expdir}/ssl1")" ${ssl_args}
         stage_done
     fi
@@ -93,14 +93,12 @@ if [ -z "${encoders}" ] && [ -n "${ssl_recipe}" ]; then
     codec=${codec:-${expdir}/ssl1/codec}
 fi
 
-# of each system: its name, where it is, whether it takes codes, what it depends on, how it is loaded
-systems=() specs=() coded=() inputs=() options=()
+systems=() specs=() coded=() inputs=() options=()  # of each: its name, where it is, whether it takes codes, what it depends on, how it is loaded
 add_system() { systems+=("$1") specs+=("$2") coded+=("$3") inputs+=("$4") options+=("$5"); }
 # takes_codes ENCODER: whether it is an experiment with codes, as all of ours are but EnCodecMAE's
 takes_codes() {
-    if [ -f "$1/config.yaml" ]; then
-        if grep -q "model: encodecmae" "$1/config.yaml"; then echo no; else echo yes; fi
-    elif [ "${#made[@]}" -gt 0 ]; then echo yes; else echo no; fi
+    if [ -f "$1/config.yaml" ] && grep -q "model: encodecmae" "$1/config.yaml"; then echo no
+    elif [ -f "$1/config.yaml" ] || [ "${#made[@]}" -gt 0 ]; then echo yes; else echo no; fi
 }
 IFS=, read -ra given <<<"${encoders}"
 for each in "${given[@]}"; do add_system "${each%%=*}" "${each#*=}" "$(takes_codes "${each#*=}")" "${each#*=}" "--checkpoint ${checkpoint}"; done

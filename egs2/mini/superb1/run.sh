@@ -10,4 +10,5 @@
 set -euo pipefail
 cd "$(dirname "$0")"
 
-bash ./superb.sh --size small --ssl_recipe ../ssl1/run.sh --tasks "ks sid pr asr sv sd qbe" --lrs "1e-2 1e-3 1e-4" "$@"
+bash ./superb.sh --size small --ssl_recipe ../ssl1/run.sh \
+    --ssl_exps "reconstruction=r0_reconstruction,clustering=r1_cluster,online=online" --tasks "ks sid pr asr sv sd qbe" --lrs "1e-2 1e-3 1e-4" "$@"

@@ -7,6 +7,7 @@ import toy_sequences
 
 from codec_ssl.bin import superb_query
 from codec_ssl.report.results import read_results
+from codec_ssl.report.superb import table
 
 
 def run(monkeypatch, root, *options):
@@ -27,6 +28,7 @@ def test_planted_words_are_found(tmp_path, monkeypatch, capsys):
     assert (told["layer"], told["num_test"], told["num_documents"]) == (0, 3, 12)
     assert told["valid_scores"] == {"0": told["valid_score"]}
     assert "toy qbe superb_qbe_mtwv" in capsys.readouterr().out
+    assert table([result])[1][1].endswith(" (layer 0)")
     kept = np.load(tmp_path / "scores" / "qbe" / "scores.npz")
     assert kept["scores"].shape == (3, 12)
     # The two documents of each query stand out.

@@ -36,6 +36,7 @@ def scored(tmp_path_factory):
     root = tmp_path_factory.mktemp("superb")
     toy_sequences.make_phones(root)
     toy_sequences.make_transcripts(root)
+    toy_sequences.make_slots(root)
     toy_sequences.make_talks(root)
     for task, head in HEADS.items():
         conf = {

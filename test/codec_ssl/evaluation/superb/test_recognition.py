@@ -12,7 +12,7 @@ from s3prl.task.speech2text_ctc_task import Speech2TextCTCTask
 
 from codec_ssl.data.data_dir import DataDir
 from codec_ssl.errors import ConfigError, DataError
-from codec_ssl.evaluation.superb.problem import Span, problem_class
+from codec_ssl.evaluation.superb.problem import Span
 from codec_ssl.evaluation.superb.recognition import (
     PhoneRecognition,
     SlotFilling,
@@ -65,16 +65,15 @@ def spelt(problem, texts, width, repeat=4, seed=0):
     return padded, torch.tensor([len(row) for row in rows])
 
 
-@pytest.mark.parametrize("name", ["asr", "sf"])
-def test_the_recurrent_head_is_s3prls_with_the_benchmarks_settings(name):
-    problem = problem_class(name)({"symbols": list("ABC "), "slots": ["year"]})
+def test_the_recurrent_head_is_s3prls_with_the_benchmarks_settings():
+    problem = SlotFilling({"symbols": list("ABC "), "slots": ["year"]})
     ours = problem.build_head(20, 50.0)
     torch.manual_seed(1)
     theirs = ModelWithSpecaug(
         RNNEncoder(20, len(problem.symbols), **BENCHMARK_RNN), **BENCHMARK_SPECAUG
     )
     theirs.load_state_dict(ours.state_dict())
-    features, lengths = torch.randn(2, 25, 20), torch.tensor([25, 12])
+    features, lengths = torch.randn(2, 12, 20), torch.tensor([12, 8])
     for part in (ours, theirs):
         part.eval()
     for one, other in zip(ours(features, lengths), theirs(features, lengths), strict=True):
@@ -126,10 +125,10 @@ def test_loss_and_transcripts_are_those_of_s3prl():
     ("problem", "texts"),
     [
         (PhoneRecognition({"symbols": ["AA", "B", "K"]}), ["B AA B", "K AA", "AA K B"]),
-        (SpeechRecognition({"symbols": [*"ABCDE "]}, SMALL), list(TEXTS.values())),
+        (SpeechRecognition({"symbols": [*"AB "]}, SMALL), ["A BA", "BA", "AB AB"]),
         (
             SlotFilling({"symbols": [*"ABCD "], "slots": ["year", "name"]}, SMALL),
-            ["A B-year BAD E-year D", "B-name CAB E-name", "DAD"],
+            ["A B-year D E-year", "B-name C E-name", "D"],
         ),
     ],
 )
@@ -145,7 +144,7 @@ def test_a_toy_is_learnt(problem, texts):
     head = problem.build_head(16, 50.0).train()
     optimizer = torch.optim.Adam(head.parameters(), lr=1e-2)
     targets, target_lengths = batch(problem, texts)
-    for _ in range(150):
+    for _ in range(120):
         optimizer.zero_grad()
         problem.loss(head, head(features, lengths), targets, target_lengths).backward()
         optimizer.step()
@@ -195,6 +194,14 @@ def test_transcripts_are_read_and_symbols_learnt(tmp_path):
 def test_a_data_dir_without_transcripts_is_named(tmp_path):
     with pytest.raises(DataError, match="phones: expected a transcript"):
         PhoneRecognition.read(data_dir(tmp_path, "text", TEXTS))
+
+
+def test_masking_leaves_its_input_as_it_was():
+    head = SpeechRecognition({"symbols": ["A"]}, SMALL).build_head(80, 50.0).train()
+    features = torch.randn(2, 90, 80)
+    before = features.clone()
+    head(features, torch.tensor([90, 70]))
+    assert torch.equal(features, before)
 
 
 def test_each_lstm_needs_its_dropout():

@@ -1,0 +1,55 @@
+"""SUPERB's table and its pictures."""
+
+from codec_ssl.report.results import Result
+from codec_ssl.report.superb import is_superb, sections, table
+
+
+def result(system, task, measure, value, valid=0.5, higher=True, **more):
+    scored = {"system": system, "task": task, "valid_score": valid, "higher_is_better": higher}
+    scored |= {"learning_rate": "1e-3", **more}
+    return Result(f"superb_{task}_{measure}", value, "fraction", scored, (value - 0.1, value + 0.1))
+
+
+def test_systems_by_tasks_in_the_benchmarks_order_the_best_bold():
+    rows = table(
+        [
+            result("ours", "ks", "accuracy", 0.9, majority=0.1),
+            result("mel", "ks", "accuracy", 0.5, majority=0.1),
+            result("ours", "pr", "per", 0.2, higher=False),
+            result("ours", "sv", "eer", 0.3, higher=False),
+            result("mel", "sv", "eer", 0.2, higher=False),
+        ]
+    )
+    assert rows == [
+        ["system", "PR, PER", "KS, acc.", "SV, EER"],
+        [
+            "ours",
+            "**20.0** [10.0, 30.0] (1e-3)",
+            "**90.0** [80.0, 100.0] (1e-3)",
+            "30.0 [20.0, 40.0] (1e-3)",
+        ],
+        ["mel", "–", "50.0 [40.0, 60.0] (1e-3)", "**20.0** [10.0, 30.0] (1e-3)"],
+        ["most frequent class", "", "10.0", ""],
+    ]
+
+
+def test_of_several_results_the_best_on_the_valid_set_is_shown():
+    one = result("ours", "sv", "eer", 0.1, valid=0.4, higher=False)
+    other = result("ours", "sv", "eer", 0.2, valid=0.3, higher=False)
+    assert table([one, other])[1][1].startswith("**20.0**")
+
+
+def test_learnt_weights_of_layers_are_drawn_for_each_task(tmp_path):
+    found = [
+        result("ours", "ks", "accuracy", 0.9, layer_weights=[0.2, 0.3, 0.5]),
+        result("mel", "ks", "accuracy", 0.5, layer_weights=[1.0]),
+        result("ours", "sid", "accuracy", 0.5, layer_weights=[1.0]),
+    ]
+    made = sections(found, tmp_path)
+    assert made[0] == "## SUPERB" and made[-1].startswith("![ks: ")
+    assert [path.name for path in tmp_path.iterdir()] == ["layer_weights_ks.png"]
+
+
+def test_the_score_of_ml_superb_is_another_thing():
+    assert not is_superb(Result("superb_score", 500.0, "thousandths", {"duration": "10min"}))
+    assert sections([], None) == []
