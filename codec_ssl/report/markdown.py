@@ -21,6 +21,7 @@ from codec_ssl.report import (
 )
 from codec_ssl.report.best_worst import names_codec
 from codec_ssl.report.layers import Curve, Point, curves, majority, metrics_of
+from codec_ssl.report.provenance import provenance
 from codec_ssl.report.render import render
 from codec_ssl.report.results import FILE_NAME, Result, ResultFile, find_files, read_results
 from codec_ssl.tokens.histogram import perplexity, usage
@@ -63,7 +64,7 @@ def write_report(
     results = [result for file in found.values() for result in file.results]
     sections += _hear_sections([file for file in found.values() if _is_hear(file)])
     sections += _recognition_sections([f for f in found.values() if _is_recognition(f)])
-    sections += superb.sections(results, out_dir)
+    sections += superb.sections([f for f in found.values() if _is_superb(f)], out_dir)
     if tradeoff.draw(results, out_dir / TRADEOFF):
         sections.append(f"![PNMI, reconstruction loss and word error rate]({TRADEOFF})")
     sections += best_worst_tables.sections(results)
@@ -112,7 +113,7 @@ def _results_sections(file: ResultFile, out_dir: Path, prefix: str) -> list[str]
         sections.append(render(["metric", "value", "unit", "scored"], rows, "markdown"))
     if file.notes:
         sections += ["## Notes", "\n".join(f"- {note}" for note in file.notes)]
-    return [*sections, "## How it was made", _provenance(file)]
+    return [*sections, "## How it was made", provenance(file)]
 
 
 def _is_hear(file: ResultFile) -> bool:
@@ -134,7 +135,7 @@ def _hear_sections(files: Sequence[ResultFile]) -> list[str]:
         render(table[0], table[1:], "markdown"),
         f"In brackets 95 % intervals (sounds resampled). {len(files)} runs, {seconds:.0f} s in all."
         " The first of them:",
-        _provenance(files[0]),
+        provenance(files[0]),
     ]
 
 
@@ -149,7 +150,7 @@ def _recognition_sections(files: Sequence[ResultFile]) -> list[str]:
     for name, rows in found.items():
         sections += [f"## Recognition of {name}"]
         sections.append(render(rows[0], rows[1:], "markdown", notes=[recognition.NOTE]))
-    return [*sections, "The first of them:", _provenance(files[0])] if found else []
+    return [*sections, "The first of them:", provenance(files[0])] if found else []
 
 
 def _robustness_sections(results: Sequence[Result], out_dir: Path) -> list[str]:
@@ -249,23 +250,6 @@ def _heading(metric: str) -> str:
 
 def _scored(scored: Mapping[str, Any]) -> str:
     return ", ".join(f"{key} {value}" for key, value in scored.items() if value is not None)
-
-
-def _provenance(file: ResultFile) -> str:
-    revision = file.git["revision"] or "not a git checkout"
-    if file.git["dirty"]:
-        revision += " with local changes"
-    versions = ", ".join(f"{name} {version}" for name, version in file.versions.items())
-    machine = file.machine
-    lines = [
-        f"- command: `{file.command}`",
-        f"- revision: {revision}",
-        f"- versions: {versions}",
-        f"- machine: {machine['processor']}, {machine['cores']} cores,"
-        f" accelerator {machine['accelerator'] or 'none'}",
-        f"- written {file.written}, in {file.seconds:.0f} s",
-    ]
-    return "\n".join(lines)
 
 
 def _training_sections(histories: Mapping[str, Any], out_dir: Path) -> list[str]:

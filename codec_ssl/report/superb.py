@@ -4,8 +4,9 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from codec_ssl.report import plots
+from codec_ssl.report.provenance import provenance
 from codec_ssl.report.render import NOT_RUN, render
-from codec_ssl.report.results import CHOSEN_BY, Result
+from codec_ssl.report.results import CHOSEN_BY, Result, ResultFile
 
 PREFIX = "superb_"
 WEIGHTS = "layer_weights_{task}.png"
@@ -64,9 +65,9 @@ def table(results: Sequence[Result]) -> list[list[str]]:
     return [header, *rows, *([["most frequent class", *majority]] if any(majority) else [])]
 
 
-def sections(results: Sequence[Result], out_dir: Path) -> list[str]:
-    """The table, and a picture of the learnt weights of layers for each task."""
-    found = [result for result in results if is_superb(result)]
+def sections(files: Sequence[ResultFile], out_dir: Path) -> list[str]:
+    """The table, how the first of its cells was made, and the learnt weights of layers by task."""
+    found = [result for file in files for result in file.results if is_superb(result)]
     rows = table(found)
     if not rows:
         return []
@@ -81,12 +82,16 @@ def sections(results: Sequence[Result], out_dir: Path) -> list[str]:
             name = WEIGHTS.format(task=task)
             plots.layer_weights(weights, f"{task}: weights of layers", out_dir / name)
             made.append(f"![{task}: learnt weights of layers]({name})")
-    return made
+    seconds = sum(file.seconds for file in files)
+    told = f"{len(files)} scorings, {seconds:.0f} s in all, trainings apart. The first of them:"
+    return [*made, told, provenance(files[0])]
 
 
 def _preferred(one: Result, other: Result) -> bool:
     scores = one.scored[CHOSEN_BY], other.scored[CHOSEN_BY]
-    return scores[0] > scores[1] if one.scored["higher_is_better"] else scores[0] < scores[1]
+    # s3prl's own runs say nothing of it; a task's first measure and its others agree but for slots.
+    higher = one.scored.get("higher_is_better", one.metric.endswith(_HIGHER))
+    return scores[0] > scores[1] if higher else scores[0] < scores[1]
 
 
 def _top(results: Sequence[Result]) -> float:

@@ -33,6 +33,21 @@ MAE_CONFIGS = sorted(
     p for p in ROOT.glob("egs2/*/mae1/conf/**/*train_*.yaml") if p.stem != "train_codec"
 )
 CODEC_ASR_CONFIGS = sorted(ROOT.glob("egs2/*/*/conf/**/train_*_asr*.yaml"))
+SUPERB_CONFIGS = sorted(ROOT.glob("conf/superb/*.yaml")) + sorted(
+    ROOT.glob("egs2/*/superb1/conf/**/train_*.yaml")
+)
+# Labels of the smallest training set, and the benchmark's updates.
+SUPERB_LABELS = {
+    "ks": (["yes"], 200_000),
+    "ic": (["on", "light", "hall"], 200_000),
+    "sid": (["ann"], 200_000),
+    "er": (["sad"], 30_000),
+    "sv": ("ann", 200_000),
+    "pr": ("AH B", 100_000),
+    "asr": ("A B", 200_000),
+    "sf": ("A B-city B E-city", 200_000),
+    "sd": ([(0.0, 1.0, "ann")], 30_000),
+}
 CODEC2VEC_CONFIGS = sorted(ROOT.glob("egs2/*/ssl1/conf/**/train_codec2vec*.yaml"))
 
 
@@ -100,6 +115,25 @@ def test_codec2vec_config_builds_its_model(config: Path):
     values["frontend_conf"] = {**values["frontend_conf"], **sizes}
     model = build_codec2vec(values)
     assert model.encoder.num_layers == values["encoder_conf"]["num_layers"]
+
+
+@pytest.mark.parametrize("config", SUPERB_CONFIGS, ids=lambda path: str(path.relative_to(ROOT)))
+def test_superb_config_builds_its_head_with_options_that_the_training_knows(config: Path):
+    import torch
+
+    from codec_ssl.evaluation.superb.problem import problem_class
+    from codec_ssl.tasks.superb import SuperbTask
+    from codec_ssl.tasks.superb_data import BatchOptions
+
+    args = SuperbTask.get_parser().parse_args(["--config", str(config), "--output_dir", "x"])
+    task = config.stem.removeprefix("train_")
+    label, updates = SUPERB_LABELS[task]
+    made = problem_class(task)
+    with torch.device("meta"):
+        made(made.learn({"utt": label}), args.head_conf).build_head(768, 50.0)
+    BatchOptions(args.batch_size, args.num_iters_per_epoch, 0, **args.batch_conf)
+    if "mini" not in config.parts:
+        assert args.max_epoch * args.num_iters_per_epoch == updates * args.accum_grad
 
 
 @pytest.mark.parametrize("config", MAE_CONFIGS, ids=recipe_id)

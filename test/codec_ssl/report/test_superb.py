@@ -1,6 +1,6 @@
 """SUPERB's table and its pictures."""
 
-from codec_ssl.report.results import Result
+from codec_ssl.report.results import Result, write_results
 from codec_ssl.report.superb import is_superb, sections, table
 
 
@@ -45,9 +45,11 @@ def test_learnt_weights_of_layers_are_drawn_for_each_task(tmp_path):
         result("mel", "ks", "accuracy", 0.5, layer_weights=[1.0]),
         result("ours", "sid", "accuracy", 0.5, layer_weights=[1.0]),
     ]
-    made = sections(found, tmp_path)
-    assert made[0] == "## SUPERB" and made[-1].startswith("![ks: ")
-    assert [path.name for path in tmp_path.iterdir()] == ["layer_weights_ks.png"]
+    file = write_results(tmp_path / "results.json", found, 7.0, command="score")
+    made = sections([file], tmp_path / "report")
+    assert made[0] == "## SUPERB" and made[2].startswith("![ks: ")
+    assert "1 scorings, 7 s in all" in made[3] and "- command: `score`" in made[4]
+    assert [path.name for path in (tmp_path / "report").iterdir()] == ["layer_weights_ks.png"]
 
 
 def test_the_score_of_ml_superb_is_another_thing():

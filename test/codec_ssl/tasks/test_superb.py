@@ -215,7 +215,7 @@ def test_tasks_and_folds_are_trained_and_scored_by_their_best_rates(root, tmp_pa
     run(superb_evaluate, *common, "--tasks", "er", "sv", "--out", out, "--system", "toy")
     [er] = read_results(out / "er/results.json").results
     assert er.value > 0.8 and er.scored["learning_rate"] == "1e-2"
-    assert len(er.scored["by_fold"]) == 2 and er.scored["num_test"] == 12
+    assert len(er.scored["by_fold"]) == 2 and er.scored["num_test"] == 24
     assert er.scored["layer_weights"] == [1.0]
     eer, cost = read_results(out / "sv/results.json").results
     assert (eer.metric, cost.metric) == ("superb_sv_eer", "superb_sv_min_dcf")
