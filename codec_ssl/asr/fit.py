@@ -12,6 +12,7 @@ from typing import Any
 
 from codec_ssl.asr.fast_conformer import FACTORS, halved
 from codec_ssl.errors import ConfigError, DataError
+from codec_ssl.tokens.files import canonical
 
 _SHOWN = 5
 _logger = logging.getLogger(__name__)
@@ -27,13 +28,20 @@ _CONVOLUTIONS = {
 # Fewer frames than these ESPnet's input layers refuse.
 _LEAST = {"conv2d": 7, "conv2d1": 5, "conv2d2": 7, "conv2d6": 11, "conv2d8": 15}
 FAST_CONFORMER = "fast_conformer"
-UNITS, FILTERBANK = "codec_units", "default"
+UNITS, FILTERBANK, UPSTREAM = "codec_units", "default", "codec_ssl_upstream"
 
 
 def frontend_frames(length: int, frontend: str, frontend_conf: Mapping[str, Any]) -> int:
-    """Frames that leave a frontend: those of codes, or of ESPnet's centred STFT of samples."""
+    """Frames that leave a frontend: those of codes, or what is made of samples.
+
+    That is ESPnet's centred STFT, or an encoder, which is loaded once to say it.
+    """
     if frontend == UNITS:
         return length
+    if frontend == UPSTREAM:
+        from codec_ssl.frontend.upstream import count_frames  # it brings all encoders along
+
+        return count_frames(length, canonical(frontend_conf))
     return 1 + length // frontend_conf.get("hop_length", 128)
 
 

@@ -3,6 +3,10 @@
 A training that was killed goes on; one that has ended is read. Each is in
 <exp>/<task>/[<fold>/]lr_<rate>. With --out the best rate on the valid set is printed, and written
 to <out>/<task>/results.json.
+
+All of its problems run, on torchaudio 2.11 too: ks sid er ic pr asr sf sv sd. Query by example has
+none. What of each had to be replaced (sox effects, which torchaudio has no more; dscore, which is
+cloned from the network) is told in codec_ssl/evaluation/superb/s3prl_problems.py.
 """
 
 import argparse

@@ -48,7 +48,7 @@ class UnitEmbeddings(WaveEncoder, nn.Module):
             dropout=0.0,
         )
         vectors = units.vectors()
-        if vectors is not None and vectors.shape[-1] == width:
+        if vectors.shape[-1] == width:
             with torch.no_grad():
                 self.embeddings.table.copy_(vectors.flatten(0, 1))
 

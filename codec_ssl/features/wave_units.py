@@ -63,8 +63,8 @@ class WaveUnits(ABC):
         """Least number of samples that give so many frames."""
 
     @abstractmethod
-    def vectors(self) -> Tensor | None:
-        """Vectors (Q, K, D) whose sum over Q stands for a frame; None where there are none."""
+    def vectors(self) -> Tensor:
+        """Vectors (Q, K, D) whose sum over Q stands for a frame."""
 
 
 class CodecUnits(WaveUnits):
@@ -142,6 +142,6 @@ class CachedUnits(WaveUnits):
         """See ``WaveUnits.samples_for``."""
         return self._units.samples_for(num_frames)
 
-    def vectors(self) -> Tensor | None:
+    def vectors(self) -> Tensor:
         """See ``WaveUnits.vectors``."""
         return self._units.vectors()

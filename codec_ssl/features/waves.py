@@ -88,22 +88,20 @@ def make_wave_encoder(
     """
     if name.partition(":")[0] == CODES:
         units = CodecUnits(load_codec(name.partition(":")[2] or codec, device))
-        return _embeddings(units, width, units.vectors().shape[-1], cache)
+        return _embeddings(units, width, cache)
     # Tokens are kept in place of the codes that they are made of.
     kept = cache if tokenizer is None else None
     encoder = _encoder(name, device, codec, checkpoint, untrained_seed, kept)
     if tokenizer is not None:
         units = TokenizerUnits(encoder, load_tokenizer(tokenizer))
-        return _embeddings(units, width, encoder.width, cache)
+        return _embeddings(units, width, cache)
     if layer_weights is None:
         return encoder
     return LayerMix(encoder, read_weights(layer_weights))
 
 
-def _embeddings(
-    units: WaveUnits, width: int | None, own_width: int, cache: str | None
-) -> UnitEmbeddings:
-    return UnitEmbeddings(_kept(units, cache), own_width if width is None else width)
+def _embeddings(units: WaveUnits, width: int | None, cache: str | None) -> UnitEmbeddings:
+    return UnitEmbeddings(_kept(units, cache), width or units.vectors().shape[-1])
 
 
 def _kept(units: WaveUnits, cache: str | None) -> WaveUnits:

@@ -1,11 +1,13 @@
 """Any encoder as the frontend of an ESPnet model: waveforms in, a learnt sum of its layers out.
 
-The encoder stays frozen and is in no checkpoint; ``frontend_conf`` says where it is. Register it
-with ESPnet's own choices, ``frontend_choices.classes.setdefault(UPSTREAM, UpstreamFrontend)``,
-which ``codec_ssl.tasks.codec_asr`` does.
+The encoder stays frozen and is in no checkpoint; ``frontend_conf`` says where it is.
+``codec_ssl.tasks.codec_asr`` adds it to ESPnet's own choices as ``codec_ssl_upstream``.
 
 Letters: B utterances, N samples, T frames, D width.
 """
+
+import json
+from functools import cache
 
 import torch
 from espnet2.asr.frontend.abs_frontend import AbsFrontend
@@ -13,8 +15,6 @@ from torch import Tensor
 
 from codec_ssl.evaluation.superb.featurizer import WeightedLayers
 from codec_ssl.features.hidden_states import HiddenStates
-
-UPSTREAM = "codec_ssl_upstream"
 
 
 class UpstreamFrontend(AbsFrontend):
@@ -57,6 +57,12 @@ class UpstreamFrontend(AbsFrontend):
         self.states = HiddenStates(encoder, int(fs), **given)
         self.sum = WeightedLayers(self.states.num_layers, self.states.width, normalize)
 
+    def frames_of(self, num_samples: int) -> int:
+        """Frames that so many samples at ``fs`` give."""
+        encoder = self.states.encoder
+        at_its_rate = round(num_samples * encoder.sample_rate / self.states.sample_rate)
+        return encoder.frames_of(max(at_its_rate, encoder.samples_for(1)))
+
     def output_size(self) -> int:
         """D."""
         return self.states.width
@@ -74,3 +80,18 @@ class UpstreamFrontend(AbsFrontend):
         wavs = [wav[:length] for wav, length in zip(input, input_lengths.tolist(), strict=True)]
         layers, frames = self.states(wavs)
         return self.sum(torch.cat(layers, dim=2)), frames
+
+
+def count_frames(num_samples: int, frontend_conf: str) -> int:
+    """Frames that a frontend makes of so many samples.
+
+    Args:
+        num_samples: Samples at ``fs``.
+        frontend_conf: Options of ``UpstreamFrontend``, as JSON.
+    """
+    return _counter(frontend_conf).frames_of(num_samples)
+
+
+@cache
+def _counter(frontend_conf: str) -> UpstreamFrontend:
+    return UpstreamFrontend(**json.loads(frontend_conf))

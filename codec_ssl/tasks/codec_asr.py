@@ -20,13 +20,13 @@ from espnet2.utils.types import float_or_none
 from torch import Tensor
 
 from codec_ssl.asr.fast_conformer import FastConformerEncoder
-from codec_ssl.asr.fit import FAST_CONFORMER, UNFIT, UNITS
+from codec_ssl.asr.fit import FAST_CONFORMER, UNFIT, UNITS, UPSTREAM
 from codec_ssl.asr.transcripts import add_unusable_option
 from codec_ssl.asr.transducer import TransducerASRModel
 from codec_ssl.asr.vocabulary import TOKEN_TYPES
 from codec_ssl.errors import ConfigError
 from codec_ssl.frontend.codec_units import CodecUnitFrontend
-from codec_ssl.frontend.upstream import UPSTREAM, UpstreamFrontend
+from codec_ssl.frontend.upstream import UpstreamFrontend
 from codec_ssl.tasks import codec_asr_data
 from codec_ssl.tasks.codec2vec_data import complete_from_store
 from codec_ssl.tasks.codec_asr_data import (

@@ -10,7 +10,7 @@ from typing import Any
 
 from espnet2.train.preprocessor import CommonPreprocessor
 
-from codec_ssl.asr.fit import FILTERBANK, UNITS, find_unfit, frontend_frames
+from codec_ssl.asr.fit import FILTERBANK, UNITS, UPSTREAM, find_unfit, frontend_frames
 from codec_ssl.asr.speech import check_speech, record_speech, seconds_of
 from codec_ssl.asr.text import Normalization
 from codec_ssl.asr.transcripts import read_transcripts
@@ -74,10 +74,11 @@ def open_split(args: argparse.Namespace, split: str) -> ASRSet:
             f"{split} data: expected STORE,{SPEECH},{data_type.NAME} or DATA_DIR,{SPEECH},"
             f"speech_16000, and FILE,{TEXT},text, found {[','.join(each) for each in entries]}"
         )
-    wanted = FILTERBANK if is_audio else UNITS
-    if args.frontend != wanted:
+    wanted = (FILTERBANK, UPSTREAM) if is_audio else (UNITS,)
+    if args.frontend not in wanted:
         raise ConfigError(
-            f"{split} data: --frontend {args.frontend} doesn't take {kind}: expected {wanted}"
+            f"{split} data: --frontend {args.frontend} doesn't take {kind}: expected"
+            f" {' or '.join(wanted)}"
         )
     path = found[SPEECH][0]
     speech = load_waveforms(path, kind) if is_audio else TokenStore(path)

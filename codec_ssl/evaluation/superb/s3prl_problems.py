@@ -12,8 +12,8 @@ asr       SuperbASR       nothing
 sf        SuperbSF        nothing
 sv        SuperbASV       crops as of sid; sox effects (-3 dB, silence cut away); the checkpoint is
                           chosen by trials of valid, where it is by those of test
-sd        SuperbSD        the scoring by dscore, which it clones from the network: its own error
-                          of frames is taken, a mean over recordings
+sd        SuperbSD        the scoring by dscore, which it clones from the network: its predictions
+                          are scored by ``metrics.der``
 ========  ==============  =====================================================================
 
 Query by example has no problem there.
@@ -115,10 +115,10 @@ class SF(_Tables, SuperbSF):
 
 
 class SD(_Tables, SuperbSD):
-    """Diarization; its numbers are those of the test step."""
+    """Diarization, as far as the predictions."""
 
     def scoring(self, *args: Any, **kwargs: Any) -> None:
-        """Leave out what needs dscore from the network."""
+        """Leave out what needs dscore from the network; see ``s3prl_run``."""
 
 
 class SV(SuperbASV):
@@ -248,5 +248,5 @@ BACKENDS = {
     "asr": Backend(ASR, {"wer": "wer", "cer": "cer"}, {}),
     "sf": Backend(SF, {m: m for m in ("slot_type_f1", "slot_value_cer")}, {}),
     "sv": Backend(SV, {"EER": "eer", "minDCF": "min_dcf"}, {}),
-    "sd": Backend(SD, {"der": "der"}, {}),
+    "sd": Backend(SD, {"der": "frame_der"}, {}),
 }

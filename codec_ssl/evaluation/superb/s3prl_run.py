@@ -14,15 +14,18 @@ from pathlib import Path
 from typing import Any
 
 import omegaconf
+import pandas
 import torch
 import yaml
 
+from codec_ssl.data.data_dir import DataDir
 from codec_ssl.data.tables import write_atomic
 from codec_ssl.errors import ConfigError, DataError
+from codec_ssl.evaluation.superb.diarization import Diarization, Speech
 from codec_ssl.evaluation.superb.grid import FAILED
 from codec_ssl.evaluation.superb.problem import problem_class
 from codec_ssl.evaluation.superb.s3prl_problems import BACKENDS, Backend
-from codec_ssl.evaluation.superb.upstream import ENTRY, register
+from codec_ssl.evaluation.superb.upstream import ENTRY, SAMPLE_RATE, register, stride_of
 from codec_ssl.features.unit_embeddings import UnitEmbeddings
 from codec_ssl.features.waves import make_wave_encoder, read_wave_spec
 
@@ -121,9 +124,12 @@ def run(
         write_atomic(out / FAILED, f"{error}\n")
         return None
     valid, test, checkpoint = (_chosen_by_trials if task == "sv" else _chosen)(task, backend, out)
+    scores = {ours: test[theirs] for theirs, ours in backend.metrics.items()}
+    if task == "sd":
+        scores = _diarization_errors(DataDir(Path(data) / "test"), out, encoder.frame_rate) | scores
     outcome = Outcome(
         valid=valid,
-        test={ours: test[theirs] for theirs, ours in backend.metrics.items()},
+        test=scores,
         layer_weights=_layer_weights(checkpoint),
         encoder=encoder.name,
         fingerprint=encoder.fingerprint,
@@ -193,6 +199,9 @@ def _config(
         **backend.overrides,
     }
     config["build_model"] = {**config["build_model"], "upstream_trainable": learns}
+    if task == "sd":
+        turns = Diarization.read(DataDir(Path(data) / "train"))
+        config["num_speaker"] = Diarization.learn(turns)["speakers"]
     more = omegaconf.OmegaConf.from_dotlist(list(conf))
     if unknown := sorted(set(more) - set(inspect.signature(problem.run).parameters)):
         raise ConfigError(
@@ -262,6 +271,21 @@ def _chosen_by_trials(
     step = min(scores, key=lambda name: (scores[name], int(name.partition("_")[2])))
     test = _read(out / "evaluate" / "test" / step / "result.yaml")
     return scores[step], test, out / "train" / step
+
+
+def _diarization_errors(data_dir: DataDir, out: Path, frame_rate: float) -> dict[str, float]:
+    """Error rates of what the best checkpoint predicted (T, S) for each utterance of a set."""
+    problem, truth = Diarization({}), Diarization.read(data_dir)
+    rate = SAMPLE_RATE / stride_of(frame_rate)
+    seconds = pandas.read_csv(out / "test.csv").groupby("record_id")["duration"].first()
+    predictions = {}
+    for utt_id in truth:
+        path = out / "evaluate" / "valid_best" / "test" / "prediction" / f"{utt_id}.pt"
+        # Crops of an utterance lie one behind the other, the last one with its padding.
+        found = torch.load(path, weights_only=True)[: max(1, int(seconds[utt_id] * rate))]
+        speech = Speech(torch.logit(found)[None], torch.tensor([len(found)]), rate)
+        predictions[utt_id] = problem.predict(speech)[0]
+    return {name: each.value for name, each in problem.measure(predictions, truth).items()}
 
 
 def _layer_weights(checkpoint: Path) -> list[float]:

@@ -26,6 +26,11 @@ ENTRY = "codec_ssl_local"
 SAMPLE_RATE = 16000
 
 
+def stride_of(frame_rate: float) -> int:
+    """S of an encoder with so many frames a second."""
+    return max(1, round(SAMPLE_RATE / frame_rate))
+
+
 class UpstreamExpert(nn.Module):
     """What s3prl calls an upstream.
 
@@ -41,7 +46,7 @@ class UpstreamExpert(nn.Module):
         super().__init__()
         self.states = HiddenStates(ckpt, SAMPLE_RATE, **options)
         self._frame_rate = self.states.encoder.frame_rate
-        self.stride = max(1, round(SAMPLE_RATE / self._frame_rate))
+        self.stride = stride_of(self._frame_rate)
 
     def get_downsample_rates(self, key: str) -> int:
         """Samples of 16 kHz a frame; the same for all layers."""

@@ -12,6 +12,7 @@ from codec_ssl.features.ours import load_encoder
 from codec_ssl.features.wave_units import CachedUnits, CodecUnits
 from codec_ssl.features.waves import make_wave_encoder
 from codec_ssl.tokenizers.kmeans import KMeans, KMeansOptions
+from codec_ssl.tokenizers.repcodec import RepCodec, RepCodecOptions
 
 LAYER = 2
 
@@ -106,6 +107,22 @@ def test_tokens_begin_as_their_centroids_and_their_embeddings_learn(made, tmp_pa
     assert states.trainable and not frozen.trainable and not list(frozen.parameters())
     (kept,) = tmp_path.glob("*/*.codes")
     assert kept.stat().st_size == 2 * 40 + 4 + 2, "tokens are kept, 3 bits a frame; codes are not"
+
+
+def test_tokens_of_a_repcodec_begin_as_the_entries_of_its_codebooks(made, tmp_path):
+    origin = origin_of(load_encoder(made / "exp"), LAYER)
+    options = RepCodecOptions(width=32, num_clusters=8, num_quantizers=2)
+    repcodec = RepCodec(options, origin)
+    repcodec.save(tmp_path / "repcodec")
+    codec = {"codec": str(made / "codec" / "toy.pth")}
+    states = HiddenStates(str(made / "exp"), tokenizer=str(tmp_path / "repcodec"), **codec)
+    (found,), frames = states(wavs(3000, 1600))
+    features = HiddenStates(str(made / "exp"), **codec)(wavs(3000, 1600))[0][LAYER]
+    books = repcodec.codec.quantizer.codebooks.vectors
+    for row, wanted, count in zip(found, features, frames.tolist(), strict=True):
+        tokens = repcodec.encode(wanted[:count], torch.tensor([count]))
+        expected = sum(books[q][tokens[:, q]] for q in range(2))
+        torch.testing.assert_close(row[:count].detach(), expected)
 
 
 def test_codes_with_embeddings_of_another_width_begin_at_random(made):

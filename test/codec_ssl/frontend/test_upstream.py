@@ -4,6 +4,7 @@ import pytest
 import torch
 import toy_waves
 
+from codec_ssl.asr.fit import UPSTREAM, frontend_frames
 from codec_ssl.features.waves import make_wave_encoder
 from codec_ssl.frontend.upstream import UpstreamFrontend
 
@@ -46,6 +47,14 @@ def test_the_weights_of_layers_are_all_that_learns(conf):
     assert [name for name, _ in frontend.named_parameters()] == ["sum.weights"]
     frontend(*batch())[0].square().sum().backward()
     assert frontend.sum.weights.grad.abs().min() > 0
+
+
+@pytest.mark.parametrize("fs", [16000, 22050])
+def test_frames_are_known_before_anything_is_encoded(conf, fs):
+    frontend = UpstreamFrontend(**conf, fs=fs)
+    for length in (1, 3000, 3201, 7777):
+        _, lens = frontend(torch.zeros(1, length), torch.tensor([length]))
+        assert frontend_frames(length, UPSTREAM, {**conf, "fs": fs}) == int(lens)
 
 
 def test_espnets_asr_task_builds_a_model_on_it(conf, tmp_path):

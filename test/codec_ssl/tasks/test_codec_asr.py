@@ -190,7 +190,15 @@ def audio(tmp_path_factory):
     return folder
 
 
-def test_log_mel_frames_of_audio_go_through_the_same_task(tmp_path, task, command, root, audio):
+@pytest.mark.parametrize(
+    "options",
+    [
+        ["default", "--frontend_conf", "n_mels=10"],
+        ["codec_ssl_upstream", "--frontend_conf", "encoder=logmel"],
+    ],
+    ids=["log_mel", "frozen_encoder"],
+)
+def test_frames_of_audio_go_through_the_same_task(tmp_path, task, command, root, audio, options):
     from codec_ssl.data.waveforms import Waveforms
     from codec_ssl.tasks.codec_asr_decode import load_encoder_experiment
 
@@ -201,14 +209,7 @@ def test_log_mel_frames_of_audio_go_through_the_same_task(tmp_path, task, comman
         data = f"{audio}/{split},speech,speech_16000"
         cmd = [w.replace(f"{root}/store/{split},speech,token_store", data) for w in cmd]
         cmd = [w.replace(f"{root}/data/{split}/text", f"{audio}/{split}/text") for w in cmd]
-    options = [
-        "--frontend",
-        "default",
-        "--frontend_conf",
-        "n_mels=10",
-        "--normalize",
-        "utterance_mvn",
-    ]
+    options = ["--frontend", *options, "--normalize", "utterance_mvn"]
     with pytest.raises(ConfigError, match="--frontend codec_units doesn't take speech_16000"):
         run(task, cmd)
     with pytest.raises(ConfigError, match="fs 8000, but the audio is read at 16000 Hz"):

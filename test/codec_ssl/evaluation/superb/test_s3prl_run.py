@@ -7,6 +7,7 @@ import signal
 import numpy as np
 import pytest
 import soundfile
+import torch
 import toy_waves
 import yaml
 
@@ -86,7 +87,8 @@ def test_each_problem_trains_and_scores(task, tmp_path):
     data = make_task(tmp_path, task)
     conf = CONF.get(task, STEPS)
     outcome = run(task, Upstream("logmel", {}), data, tmp_path / "exp", conf=conf)
-    assert list(outcome.test) == list(BACKENDS[task].metrics.values())
+    more = ["der", "der_plain"] if task == "sd" else []
+    assert list(outcome.test) == more + list(BACKENDS[task].metrics.values())
     assert np.isfinite([outcome.valid, *outcome.test.values()]).all()
     assert outcome.layer_weights == [1.0]
 
@@ -154,6 +156,37 @@ def test_a_killed_training_goes_on_at_its_last_whole_checkpoint(keywords, tmp_pa
     assert json.loads((tmp_path / "outcome.json").read_text())["valid"] == outcome.valid
     with pytest.raises(ConfigError, match="begun with another rate"):
         run(*args, rate=0.1, conf=conf)
+
+
+def test_embeddings_of_units_are_trained_and_kept(keywords, tmp_path):
+    from codec_ssl.evaluation.superb.s3prl_run import Upstream, run
+    from codec_ssl.features.waves import make_wave_encoder
+
+    name = f"codes:{keywords / 'codec' / 'toy.pth'}"
+    upstream = Upstream(name, {"cache": str(tmp_path / "kept")})
+    run("ks", upstream, keywords / "data" / "ks", tmp_path / "exp", rate=1e-2, conf=STEPS)
+    state = torch.load(tmp_path / "exp" / "train" / "step_2" / "model" / "state_dict.pt")
+    learnt = state["upstream.upstream.states.encoder.embeddings.table"]
+    begun = make_wave_encoder(name).embeddings.table
+    assert learnt.shape == begun.shape and not torch.equal(learnt, begun)
+    assert list((tmp_path / "kept").glob("*/*.codes"))
+
+
+def test_diarization_is_scored_by_its_segments(tmp_path):
+    from codec_ssl.evaluation.superb.s3prl_run import _diarization_errors
+
+    data_dir = DataDir(make_task(tmp_path, "sd") / "test")
+    folder = tmp_path / "exp" / "evaluate" / "valid_best" / "test" / "prediction"
+    folder.mkdir(parents=True)
+    rows = ["record_id,duration"]
+    for utt in data_dir.utt_ids:  # ann to 0.2 s, bob from 0.1 s to 0.25 s, where it should be 0.35
+        active = torch.zeros(40, 2)
+        active[:10, 0] = active[5:13, 1] = active[30:] = 1.0
+        torch.save(active, folder / f"{utt}.pt")
+        rows.append(f"{utt},0.5")
+    (tmp_path / "exp" / "test.csv").write_text("\n".join(rows) + "\n")
+    errors = _diarization_errors(data_dir, tmp_path / "exp", 50.0)
+    assert errors["der_plain"] == pytest.approx(0.09 / 0.45)
 
 
 @pytest.mark.parametrize(
