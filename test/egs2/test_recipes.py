@@ -8,6 +8,8 @@ from pathlib import Path
 import pytest
 import yaml
 
+from codec_ssl.data.alignment import Segment
+
 ROOT = Path(__file__).resolve().parents[2]
 RUN_SCRIPTS = sorted(p for p in ROOT.glob("egs2/*/*/run.sh") if "TEMPLATE" not in p.parts)
 TEMPLATE_SCRIPTS = sorted(ROOT.glob("egs2/TEMPLATE/*/*.sh"))
@@ -46,7 +48,7 @@ SUPERB_LABELS = {
     "pr": ("AH B", 100_000),
     "asr": ("A B", 200_000),
     "sf": ("A B-city B E-city", 200_000),
-    "sd": ([(0.0, 1.0, "ann")], 30_000),
+    "sd": ([Segment(0.0, 1.0, "ann")], 30_000),
 }
 CODEC2VEC_CONFIGS = sorted(ROOT.glob("egs2/*/ssl1/conf/**/train_codec2vec*.yaml"))
 
