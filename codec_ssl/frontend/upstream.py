@@ -13,8 +13,8 @@ import torch
 from espnet2.asr.frontend.abs_frontend import AbsFrontend
 from torch import Tensor
 
-from codec_ssl.evaluation.superb.featurizer import WeightedLayers
 from codec_ssl.features.hidden_states import HiddenStates
+from codec_ssl.nn.featurizer import WeightedLayers
 
 
 class UpstreamFrontend(AbsFrontend):

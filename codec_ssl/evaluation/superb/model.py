@@ -10,9 +10,9 @@ import torch
 from torch import Tensor, nn
 
 from codec_ssl.errors import ConfigError
-from codec_ssl.evaluation.superb.featurizer import WeightedLayers
 from codec_ssl.evaluation.superb.problem import Problem
 from codec_ssl.features.stack import LayerStack
+from codec_ssl.nn.featurizer import WeightedLayers
 
 
 class SuperbModel(nn.Module):

@@ -6,7 +6,7 @@ import pytest
 import torch
 from s3prl.nn.upstream import Featurizer
 
-from codec_ssl.evaluation.superb.featurizer import WeightedLayers
+from codec_ssl.nn.featurizer import WeightedLayers
 
 
 @pytest.mark.parametrize("normalize", [False, True])
