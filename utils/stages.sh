@@ -74,6 +74,7 @@ stage() {
 }
 
 # stage_done [OUT --in ... --opt ...]: of the stage that began last, or where one command makes several outputs, of each by its arguments.
+# shellcheck disable=SC2120  # most stages have one output, and give no arguments
 stage_done() {
     if [ $# -gt 0 ]; then _stage_args=(--out "$@"); fi
     _stamp "done" "${_stage_args[@]}"
