@@ -1,34 +1,23 @@
 """Commands of ``prepare_data`` for noises and room responses, as ``noisy_sets`` takes them."""
 
 import argparse
-from collections.abc import Callable, Sequence
-from pathlib import Path
+from collections.abc import Sequence
 
+from codec_ssl.bin.corpus_options import add_corpus
 from codec_ssl.data.corpora import demand, musan, rirs_noises
 from codec_ssl.data.data_dir import DataDir
 
 
 def add_commands(commands: "argparse._SubParsersAction[argparse.ArgumentParser]") -> None:
     """Add a command for each corpus."""
-    parser = _corpus(commands, "musan", _musan, "MUSAN: noises, music, speech")
+    parser = add_corpus(commands, "musan", _musan, "MUSAN: noises, music, speech")
     _parts(parser, musan.PARTS)
-    parser = _corpus(commands, "rirs_noises", _rirs_noises, "RIRS_NOISES: room responses, noises")
+    parser = add_corpus(
+        commands, "rirs_noises", _rirs_noises, "RIRS_NOISES: room responses, noises"
+    )
     _parts(parser, rirs_noises.PARTS)
-    parser = _corpus(commands, "demand", _demand, "DEMAND: noise of everyday places")
+    parser = add_corpus(commands, "demand", _demand, "DEMAND: noise of everyday places")
     parser.add_argument("--microphone", type=int, default=1, help="1 to 16")
-
-
-def _corpus(
-    commands: "argparse._SubParsersAction[argparse.ArgumentParser]",
-    name: str,
-    call: Callable[[argparse.Namespace], list[DataDir]],
-    text: str,
-) -> argparse.ArgumentParser:
-    parser = commands.add_parser(name, help=text)
-    parser.add_argument("--corpus_dir", type=Path, required=True, help="its folder")
-    parser.add_argument("--out_dir", type=Path, required=True)
-    parser.set_defaults(call=call)
-    return parser
 
 
 def _parts(parser: argparse.ArgumentParser, parts: Sequence[str]) -> None:

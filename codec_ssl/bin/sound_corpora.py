@@ -1,22 +1,20 @@
 """Commands of ``prepare_data`` for labelled sounds: the corpora of HEAR's tasks, notes, folds."""
 
 import argparse
-from collections.abc import Callable
 from pathlib import Path
 
+from codec_ssl.bin.corpus_options import add_corpus, add_seed
 from codec_ssl.data import folds, mini_sounds
 from codec_ssl.data.corpora import crema_d, esc50, fsd50k, gtzan, nsynth, speech_commands
 from codec_ssl.data.data_dir import DataDir
 
-type _Call = Callable[[argparse.Namespace], list[DataDir]]
-
 
 def add_commands(commands: "argparse._SubParsersAction[argparse.ArgumentParser]") -> None:
     """Add a command for each corpus, and those for notes, sounds and folds."""
-    parser = _corpus(commands, "nsynth", _nsynth, "NSynth: notes of instruments")
+    parser = add_corpus(commands, "nsynth", _nsynth, "NSynth: notes of instruments")
     parser.add_argument("--hours", type=float, help="of train and valid: 5 or 50 in HEAR")
-    _seed(parser)
-    parser = _corpus(commands, "speech_commands", _speech_commands, "Speech Commands")
+    add_seed(parser)
+    parser = add_corpus(commands, "speech_commands", _speech_commands, "Speech Commands")
     parser.add_argument("--download", action="store_true", help="first, into --corpus_dir")
     parser.add_argument(
         "--version",
@@ -24,39 +22,22 @@ def add_commands(commands: "argparse._SubParsersAction[argparse.ArgumentParser]"
         default=speech_commands.HEAR,
         help="0.02 as in HEAR (default), 0.01 as in SUPERB",
     )
-    parser = _corpus(commands, "crema_d", _crema_d, "CREMA-D: acted emotions, in 5 folds")
+    parser = add_corpus(commands, "crema_d", _crema_d, "CREMA-D: acted emotions, in 5 folds")
     parser.add_argument("--split_by", choices=folds.SPLIT_BY, default="utterance")
-    _seed(parser)
-    _corpus(commands, "fsd50k", _fsd50k, "FSD50K: sounds with any number of labels")
-    parser = _corpus(commands, "esc50", _esc50, "ESC-50: environmental sounds in 5 folds")
+    add_seed(parser)
+    add_corpus(commands, "fsd50k", _fsd50k, "FSD50K: sounds with any number of labels")
+    parser = add_corpus(commands, "esc50", _esc50, "ESC-50: environmental sounds in 5 folds")
     parser.add_argument("--esc10", action="store_true", help="only the classes of ESC-10")
-    _seed(_corpus(commands, "gtzan", _gtzan, "GTZAN: genres of music, in 10 folds"))
+    add_seed(add_corpus(commands, "gtzan", _gtzan, "GTZAN: genres of music, in 10 folds"))
     _add_sounds(commands.add_parser("sounds", help="render notes and sound events"))
     _add_folds(commands.add_parser("folds", help="divide a data dir for cross-validation"))
-
-
-def _corpus(
-    commands: "argparse._SubParsersAction[argparse.ArgumentParser]",
-    name: str,
-    call: _Call,
-    text: str,
-) -> argparse.ArgumentParser:
-    parser = commands.add_parser(name, help=text)
-    parser.add_argument("--corpus_dir", type=Path, required=True, help="its folder")
-    parser.add_argument("--out_dir", type=Path, required=True)
-    parser.set_defaults(call=call)
-    return parser
-
-
-def _seed(parser: argparse.ArgumentParser) -> None:
-    parser.add_argument("--seed", type=int, default=0, help="of what is drawn")
 
 
 def _add_sounds(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--out_dir", type=Path, required=True, help="gets notes, events, scenes")
     parser.add_argument("--size", choices=sorted(mini_sounds.SIZES), default="ci")
     parser.add_argument("--sets", nargs="+", choices=mini_sounds.SETS, default=mini_sounds.SETS)
-    _seed(parser)
+    add_seed(parser)
     parser.set_defaults(call=_sounds)
 
 
@@ -69,7 +50,7 @@ def _add_folds(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--given", action="store_true", help="the label is the fold itself: nothing is drawn"
     )
-    _seed(parser)
+    add_seed(parser)
     parser.set_defaults(call=_folds)
 
 

@@ -1,9 +1,10 @@
 """Commands of ``prepare_data`` for SUPERB: the corpora of its tasks, and small ones laid out so."""
 
 import argparse
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from pathlib import Path
 
+from codec_ssl.bin.corpus_options import Call, add_corpus, add_seed
 from codec_ssl.data.corpora import (
     audio_snips,
     fluent_speech_commands,
@@ -15,28 +16,26 @@ from codec_ssl.data.corpora import (
 from codec_ssl.data.data_dir import DataDir
 from codec_ssl.data.superb import embedded, recordings
 
-type _Call = Callable[[argparse.Namespace], list[DataDir]]
-
 
 def add_commands(commands: "argparse._SubParsersAction[argparse.ArgumentParser]") -> None:
     """Add a command for each corpus."""
-    _corpus(commands, "fluent", _fluent, "Fluent Speech Commands: intents")
-    parser = _corpus(commands, "iemocap", _iemocap, "IEMOCAP: four emotions, in 5 folds")
-    _seed(parser)
-    _corpus(commands, "audio_snips", _audio_snips, "Audio SNIPS: commands with slots")
-    parser = _corpus(commands, "librimix", _librimix, "LibriMix: turns of two speakers")
+    add_corpus(commands, "fluent", _fluent, "Fluent Speech Commands: intents")
+    parser = add_corpus(commands, "iemocap", _iemocap, "IEMOCAP: four emotions, in 5 folds")
+    add_seed(parser)
+    add_corpus(commands, "audio_snips", _audio_snips, "Audio SNIPS: commands with slots")
+    parser = add_corpus(commands, "librimix", _librimix, "LibriMix: turns of two speakers")
     parser.add_argument("--audio_dir", type=Path, help="where the mixtures are, if they were moved")
-    parser = _corpus(commands, "quesst14", _quesst14, "QUESST 2014: queries, documents, matches")
+    parser = add_corpus(commands, "quesst14", _quesst14, "QUESST 2014: queries, documents, matches")
     parser.add_argument("--language", default=quesst14.LANGUAGE, help="default: %(default)s")
-    _corpus(commands, "voxceleb1_sid", _identification, "VoxCeleb1: speakers to identify")
-    parser = _corpus(commands, "voxceleb1_sv", _verification, "VoxCeleb1: trials of speakers")
+    add_corpus(commands, "voxceleb1_sid", _identification, "VoxCeleb1: speakers to identify")
+    parser = add_corpus(commands, "voxceleb1_sv", _verification, "VoxCeleb1: trials of speakers")
     parser.add_argument(
         "--valid_speakers",
         type=int,
         default=voxceleb1.VALID_SPEAKERS,
         help="left out of training, for the trials of valid",
     )
-    _seed(parser)
+    add_seed(parser)
     parser = commands.add_parser("superb_mini", help="SUPERB's tasks of the embedded corpus")
     parser.add_argument("--corpus_dir", type=Path, required=True, help="from prepare_data mini")
     _add_tasks(parser, list(embedded.TASKS), _mini)
@@ -46,28 +45,11 @@ def add_commands(commands: "argparse._SubParsersAction[argparse.ArgumentParser]"
     _add_tasks(parser, list(recordings.TASKS), _recordings)
 
 
-def _corpus(
-    commands: "argparse._SubParsersAction[argparse.ArgumentParser]",
-    name: str,
-    call: _Call,
-    text: str,
-) -> argparse.ArgumentParser:
-    parser = commands.add_parser(name, help=text)
-    parser.add_argument("--corpus_dir", type=Path, required=True, help="its folder")
-    parser.add_argument("--out_dir", type=Path, required=True)
-    parser.set_defaults(call=call)
-    return parser
-
-
-def _add_tasks(parser: argparse.ArgumentParser, tasks: Sequence[str], call: _Call) -> None:
+def _add_tasks(parser: argparse.ArgumentParser, tasks: Sequence[str], call: Call) -> None:
     parser.add_argument("--out_dir", type=Path, required=True, help="gets <task>/<set>")
     parser.add_argument("--tasks", nargs="+", choices=tasks, help="default: all")
-    _seed(parser)
+    add_seed(parser)
     parser.set_defaults(call=call)
-
-
-def _seed(parser: argparse.ArgumentParser) -> None:
-    parser.add_argument("--seed", type=int, default=0, help="of what is drawn")
 
 
 def _fluent(args: argparse.Namespace) -> list[DataDir]:
