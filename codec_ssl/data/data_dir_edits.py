@@ -22,16 +22,35 @@ def subset(source: DataDir, utt_ids: Collection[str], path: str | Path) -> DataD
         raise DataError(f"{source.path}: no utterance {unknown[0]!r} ({len(unknown)} unknown)")
     if not wanted:
         raise DataError(f"{path}: expected at least one of the utterances of {source.path}")
-    segments = only(source.segments, wanted)
-    recordings = {segment[0] for segment in segments.values()} if segments else wanted
+    return write_some(source, path, wanted, source.text, dict(_label_tables(source)))
+
+
+def write_some(
+    source: DataDir,
+    path: str | Path,
+    utt_ids: Collection[str],
+    text: Mapping[str, str],
+    labels: Mapping[str, Mapping[str, str]],
+) -> DataDir:
+    """Write a data dir with some of the utterances, and such transcripts and labels of theirs.
+
+    Args:
+        source: The data dir.
+        path: The new one.
+        utt_ids: Utterances of ``source``.
+        text: Transcripts; others' are left out.
+        labels: By name; others' are left out.
+    """
+    segments = only(source.segments, utt_ids)
+    recordings = {segment[0] for segment in segments.values()} if segments else utt_ids
     return DataDir.write(
         path,
         wav=only(source.wav_scp, recordings),
-        utt2spk=only(source.utt2spk, wanted),
-        text=only(source.text, wanted),
+        utt2spk=only(source.utt2spk, utt_ids),
+        text=only(text, utt_ids),
         segments=segments,
-        labels={name: only(table, wanted) for name, table in _label_tables(source)},
-        phones=only(source.phones, wanted),
+        labels={name: only(table, utt_ids) for name, table in labels.items()},
+        phones=only(source.phones, utt_ids),
     )
 
 

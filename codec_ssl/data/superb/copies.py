@@ -3,7 +3,8 @@
 from collections.abc import Collection, Mapping
 from pathlib import Path
 
-from codec_ssl.data.data_dir import DataDir, only
+from codec_ssl.data.data_dir import DataDir
+from codec_ssl.data.data_dir_edits import write_some
 
 
 def copy_set(
@@ -30,14 +31,4 @@ def copy_set(
     for table in (text, *(labels or {}).values()):
         if table is not None:
             wanted &= table.keys()
-    segments = only(source.segments, wanted)
-    recordings = {segment[0] for segment in segments.values()} if segments else wanted
-    return DataDir.write(
-        path,
-        wav=only(source.wav_scp, recordings),
-        utt2spk=only(source.utt2spk, wanted),
-        text=only(source.text if text is None else text, wanted),
-        segments=segments,
-        labels={name: only(table, wanted) for name, table in (labels or {}).items()},
-        phones=only(source.phones, wanted),
-    )
+    return write_some(source, path, wanted, source.text if text is None else text, labels or {})
