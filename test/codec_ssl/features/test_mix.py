@@ -4,28 +4,10 @@ import argparse
 
 import pytest
 import torch
+from toy_layers import Layers
 
 from codec_ssl.errors import CheckpointError, ConfigError
-from codec_ssl.features.base import WaveEncoder
 from codec_ssl.features.mix import LayerMix, read_weights
-
-
-class Layers(WaveEncoder):
-    """Layer n of an utterance is n + its samples, a frame each two of them."""
-
-    name, num_layers, width, frame_rate = "layers", 2, 1, 50.0
-    sample_rate, fingerprint, device = 100, "f", torch.device("cpu")
-    asked = None
-
-    def encode(self, inputs, lens, layers):
-        self.asked = list(layers)
-        return {n: n + inputs[:, ::2, None] for n in layers}, (lens + 1) // 2
-
-    def frames_of(self, num_samples):
-        return (num_samples + 1) // 2
-
-    def samples_for(self, num_frames):
-        return 2 * num_frames - 1
 
 
 def test_a_mix_is_the_weighted_sum_and_leaves_out_what_weighs_nothing():
