@@ -28,6 +28,7 @@ from codec_ssl.features.cache import FeatureCache
 from codec_ssl.features.mae_input import INPUTS, MEL, QUANTIZED, make_input, on_grid
 from codec_ssl.features.utterances import MAX_BAD_RATE
 from codec_ssl.ssl.mae_objective import CODES, LABELS, streams_of
+from codec_ssl.tasks.data_paths import data_paths
 from codec_ssl.tokens import contract
 from codec_ssl.tokens.store import TokenStore
 from codec_ssl.train.lengths import utterances_of
@@ -118,14 +119,7 @@ def open_material(args: argparse.Namespace) -> Material:
 
 
 def _open_split(args: argparse.Namespace, split: str, codec: Codec | None) -> Opened:
-    entries = getattr(args, f"{split}_data_path_and_name_and_type")
-    for path, name, kind in entries:
-        if TYPES.get(name) != kind:
-            raise ConfigError(
-                f"{split} data {path},{name},{kind}: expected one of"
-                f" {[f'PATH,{n},{k}' for n, k in TYPES.items()]}"
-            )
-    opened = Opened({name: path for path, name, _ in entries})
+    opened = Opened(data_paths(args, split, TYPES))
     _check_names(args, split, opened.paths.keys(), codec is not None)
     stores = {n: TokenStore(p) for n, p in opened.paths.items() if TYPES[n] == TYPES[CODES]}
     opened.stores = stores

@@ -34,6 +34,7 @@ from codec_ssl.evaluation.superb.items import (
 from codec_ssl.evaluation.superb.problem import Problem
 from codec_ssl.features.cache import FeatureCache, digest_of
 from codec_ssl.features.stack import LayerStack
+from codec_ssl.tasks.data_paths import data_paths
 from codec_ssl.tokens.files import canonical, text_digest
 from codec_ssl.tokens.store import TokenStore
 from codec_ssl.train.checkpoint import read_config
@@ -97,14 +98,7 @@ def open_material(args: argparse.Namespace, problem: type[Problem]) -> Material:
 
 
 def _paths(args: argparse.Namespace, split: str) -> dict[str, str]:
-    entries = getattr(args, f"{split}_data_path_and_name_and_type")
-    for path, name, kind in entries:
-        if TYPES.get(name) != kind:
-            raise ConfigError(
-                f"{split} data {path},{name},{kind}: expected one of"
-                f" {[f'PATH,{n},{k}' for n, k in TYPES.items()]}"
-            )
-    found = {name: path for path, name, _ in entries}
+    found = data_paths(args, split, TYPES)
     if LABELS not in found:
         raise ConfigError(f"{split} data: expected DATA_DIR,{LABELS},data_dir, found none", "data")
     return found
