@@ -32,6 +32,7 @@ from codec_ssl.evaluation.superb.symbols import (
     character_symbols,
     phone_symbols,
 )
+from codec_ssl.nn.lstm import pad_lstms
 
 # Widest and number of masks over frames and over features, as s3prl sets them for SUPERB.
 SPECAUG = {
@@ -86,6 +87,7 @@ class RecurrentHead(ModelWithSpecaug):
             sample_style="concat",
             bidirectional=True,
         )
+        pad_lstms(encoder)
         super().__init__(encoder, **SPECAUG | dict(specaug or {}))
 
     def forward(self, x: Tensor, x_len: Tensor) -> tuple[Tensor, Tensor]:
