@@ -93,7 +93,9 @@ def open_material(args: argparse.Namespace, problem: type[Problem]) -> Material:
         data_dir = DataDir(named[LABELS])
         cache = FeatureCache(named[LAYERS]) if LAYERS in named else None
         stream = open_stream(encoder, data_dir, stores[split], cache)
-        sets[split] = LabelledSet(problem, data_dir, stream, encoder.frame_rate)
+        # Layers that are normalised frame by frame have another mean.
+        pooled = cache is not None and problem.pools and not args.featurizer_conf.get("normalize")
+        sets[split] = LabelledSet(problem, data_dir, stream, encoder.frame_rate, pooled)
     return Material(encoder, sets, problem.truth(DataDir(paths["valid"][LABELS])))
 
 

@@ -30,7 +30,7 @@ class Classification(Problem):
         labels: Names of the ``utt2<label>`` files.
     """
 
-    metric, higher_is_better = "accuracy", True
+    metric, higher_is_better, pools = "accuracy", True, True
     labels: ClassVar[tuple[str, ...]]
 
     @classmethod

@@ -86,6 +86,8 @@ class LabelledSet:
         data_dir: Labels, and the audio where nothing else is given.
         stream: Inputs.
         frame_rate: Frames a second.
+        pooled: Give the mean over an utterance's frames in place of them, as if it had one frame:
+            for a head that ``pools``, on layers that were written before.
 
     Attributes:
         utt_ids: The utterances (U).
@@ -97,9 +99,15 @@ class LabelledSet:
     """
 
     def __init__(
-        self, problem: type[Problem], data_dir: DataDir, stream: Stream, frame_rate: float
+        self,
+        problem: type[Problem],
+        data_dir: DataDir,
+        stream: Stream,
+        frame_rate: float,
+        pooled: bool = False,
     ) -> None:
         self.path, self.stream, self.frame_rate = data_dir.path, stream, frame_rate
+        self._pooled = pooled
         every, known = stream.lengths(), problem.read(data_dir)
         self.labels = {utt: label for utt, label in known.items() if every.get(utt, 0) > 0}
         self.utt_ids = list(self.labels)
@@ -121,10 +129,7 @@ class LabelledSet:
             ``UNKNOWN``, ``target_lengths`` (B,).
         """
         utt_ids = [self.utt_ids[item.position] for item in items]
-        inputs = [
-            torch.from_numpy(np.array(self.stream.crop(utt, item.start, item.length)))
-            for utt, item in zip(utt_ids, items, strict=True)
-        ]
+        inputs = [self._read(utt, item) for utt, item in zip(utt_ids, items, strict=True)]
         targets = [
             torch.from_numpy(
                 problem.encode(self.labels[utt], Span(item.start, item.length, self.frame_rate))
@@ -135,6 +140,12 @@ class LabelledSet:
             **_padded("input", inputs, 0),
             **_padded("target", targets, UNKNOWN),
         }
+
+    def _read(self, utt: str, item: Item) -> Tensor:
+        found = self.stream.crop(utt, item.start, item.length)
+        if self._pooled:
+            return torch.from_numpy(found.mean(0, dtype=np.float32, keepdims=True))
+        return torch.from_numpy(np.array(found))
 
 
 class WholeItems(Dataset):

@@ -77,6 +77,8 @@ class Problem(ABC):
         metric: Name of the measure that chooses checkpoint and learning rate on the valid set.
         higher_is_better: Its direction.
         bucketed: Whether batches are of utterances of about equal length.
+        pools: Whether the head is linear up to the mean over time: the mean of the frames is then
+            all that it needs.
     """
 
     name: ClassVar[str]
@@ -84,6 +86,7 @@ class Problem(ABC):
     metric: ClassVar[str]
     higher_is_better: ClassVar[bool]
     bucketed: ClassVar[bool] = False
+    pools: ClassVar[bool] = False
 
     def __init__(
         self, vocabulary: Mapping[str, Any], head_conf: Mapping[str, Any] | None = None

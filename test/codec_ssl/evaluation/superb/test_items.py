@@ -19,6 +19,7 @@ from codec_ssl.evaluation.superb.items import (
 )
 from codec_ssl.features.baselines import LogMel
 from codec_ssl.features.stack import LayerStack
+from codec_ssl.nn.featurizer import WeightedLayers
 from codec_ssl.tokens.store import TokenStore
 from codec_ssl.train.side_by_side import StoredStream
 
@@ -90,3 +91,38 @@ def test_encoders_get_what_they_take(root):
         open_stream(encoder, data_dir, None, None)
     with pytest.raises(ConfigError, match="encoder_conf: expected a name"):
         open_encoder({"name": "codec", "layer": 3}, store, "cpu")
+
+
+class LayersStream:
+    """Layers (T, 3 * 4) in half precision."""
+
+    path = "layers"
+
+    def __init__(self, lengths):
+        random = np.random.default_rng(0)
+        self._found = {
+            utt: random.normal(size=(length, 12)).astype(np.float16)
+            for utt, length in lengths.items()
+        }
+
+    def lengths(self):
+        return {utt: len(found) for utt, found in self._found.items()}
+
+    def crop(self, utt_id, start, length):
+        return self._found[utt_id][start : start + length]
+
+
+def test_a_head_that_pools_gives_the_same_for_the_means_alone(data, root):
+    assert KeywordSpotting.pools
+    problem = KeywordSpotting(KeywordSpotting.learn(data.labels))
+    torch.manual_seed(0)
+    head, sum_ = problem.build_head(4, 50.0), WeightedLayers(3, 4)
+    torch.nn.init.normal_(sum_.weights)
+    stream = LayersStream(dict(zip(data.utt_ids, data.lengths.tolist(), strict=True)))
+    folder = DataDir(root / "data/ks/train")
+    items, outputs = [Item(0, 0, int(data.lengths[0])), Item(4, 2, 5)], []
+    for pooled in (False, True):
+        _, batch = LabelledSet(KeywordSpotting, folder, stream, 50.0, pooled).batch(problem, items)
+        assert batch["input_lengths"].tolist() == ([1, 1] if pooled else [data.lengths[0], 5])
+        outputs.append(head(sum_(batch["inputs"].float()), batch["input_lengths"]))
+    torch.testing.assert_close(*outputs, atol=1e-5, rtol=1e-4)
