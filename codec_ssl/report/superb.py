@@ -21,6 +21,7 @@ COLUMNS = {
     "superb_sd_der": "SD, DER",
     "superb_er_accuracy": "ER, acc.",
     "superb_ic_accuracy": "IC, acc.",
+    "superb_ic_label_accuracy": "IC, acc. of labels",
     "superb_sf_slot_type_f1": "SF, F1",
     "superb_sf_slot_value_cer": "SF, CER",
 }
@@ -117,9 +118,11 @@ def _heading(metric: str) -> str:
 
 
 def _majority(results: Sequence[Result], metric: str) -> str:
+    """What it gets in the task's first measure; nothing is known of others."""
     shares = [
         result.scored["majority"]
         for result in results
-        if result.metric == metric and result.scored.get("majority") is not None
+        if result.metric == metric == f"{PREFIX}{result.scored['task']}_accuracy"
+        and result.scored.get("majority") is not None
     ]
     return f"{100 * shares[0]:.1f}" if shares else ""

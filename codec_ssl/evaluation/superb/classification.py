@@ -19,6 +19,8 @@ from codec_ssl.errors import DataError
 from codec_ssl.evaluation.superb.measure import Measure, ratio
 from codec_ssl.evaluation.superb.problem import UNKNOWN, Problem, Span
 
+LABEL_ACCURACY = "label_accuracy"
+
 
 class Classification(Problem):
     """One label or several, each with classes of its own; right is who has all of them right.
@@ -82,12 +84,18 @@ class Classification(Problem):
         ]
 
     def measure(self, predictions: Mapping[str, Any], truth: Any) -> dict[str, Measure]:
-        """Accuracy."""
-        correct = [list(found) == list(truth[utt]) for utt, found in predictions.items()]
-        return {self.metric: ratio(correct)}
+        """Accuracy; where there are several labels also the share of all of them that is right."""
+        right = [
+            [one == other for one, other in zip(found, truth[utt], strict=True)]
+            for utt, found in predictions.items()
+        ]
+        measures = {self.metric: ratio([all(each) for each in right])}
+        if len(self.labels) > 1:
+            measures[LABEL_ACCURACY] = ratio([np.mean(each) for each in right])
+        return measures
 
     def facts(self, truth: Any) -> dict[str, Any]:
-        """Number of classes, and the accuracy of always answering the most frequent ones."""
+        """Number of classes, and the ``metric`` of always answering the most frequent ones."""
         most_frequent = self.vocabulary["most_frequent"]
         majority = np.mean([list(label) == most_frequent for label in truth.values()])
         return {

@@ -58,7 +58,9 @@ def test_several_labels_have_s3prls_loss_and_predictions():
 def test_an_intent_is_right_if_all_of_it_is():
     problem = IntentClassification(IntentClassification.learn(INTENTS))
     found = {"a": ["on", "light", "hall"], "b": ["on", "light", "hall"], "c": INTENTS["c"]}
-    assert problem.measure(found, INTENTS)["accuracy"].value == pytest.approx(2 / 3)
+    measures = problem.measure(found, INTENTS)
+    assert measures["accuracy"].value == pytest.approx(2 / 3)
+    assert measures["label_accuracy"].value == pytest.approx(8 / 9)  # only b's action is wrong
     facts = problem.facts(INTENTS)
     assert facts == {"num_classes": [2, 2, 2], "majority": pytest.approx(1 / 3)}
 
