@@ -30,6 +30,7 @@ ssl_recipe=          # recipe that trains Codec2Vecs, such as ../ssl1/run.sh
 ssl_exps=reconstruction=r0_reconstruction,clustering=r1_cluster  # NAME=FOLDER of its experiments, below its --expdir
 ssl_args=            # more options for it
 references="logmel codec untrained"  # yardsticks: log-mel, the codec's raw embeddings, the first experiment of --encoders untrained
+                     # (untrained:1, untrained:2, ...: with other seeds)
 codec=               # codec of encoders that read codes, and of the references (default: that of --ssl_recipe)
 max_bad_rate=0.01    # largest share of unusable audio files before the stage codes fails
 features=live        # live: the encoder runs in training; cache: all its layers are written to disk first, whose cost is told
@@ -43,6 +44,7 @@ evaluate_args=       # more options of bin/superb_evaluate.py
 . "${root}/utils/stages.sh"
 . "${root}/utils/data_stage.sh"
 . "${root}/utils/launch.sh"
+. "${root}/utils/systems.sh"
 
 # shellcheck disable=SC2034  # data_stage asks for it; phones come with the task's data
 align=""
@@ -108,12 +110,12 @@ for reference in ${references//,/ }; do
         codec)
             if [ -z "${codec}" ]; then die "--references codec: say which --codec"; fi
             add_system "codec embeddings" codec yes "${codec}" "--role baseline" ;;
-        untrained)
+        untrained|untrained:*)
             if [ "${#given[@]}" -eq 0 ]; then die "--references untrained: say which --encoders"; fi
-            fresh=${given[0]#*=}  # the first experiment; others have no config to make fresh weights of
-            for each in "${given[@]}"; do if [ -f "${each#*=}/config.yaml" ]; then fresh=${each#*=} && break; fi; done
-            add_system untrained "${fresh}" "$(takes_codes "${fresh}")" "${fresh}" "--untrained_seed 0 --role baseline" ;;
-        *) die "--references: there are logmel, codec and untrained, not '${reference}'" ;;
+            fresh=$(first_experiment "${given[@]}")
+            seed=$(seed_of "${reference}")
+            add_system "untrained${seed:+ ${seed}}" "${fresh}" "$(takes_codes "${fresh}")" "${fresh}" "--untrained_seed ${seed:-0} --role baseline" ;;
+        *) die "--references: there are logmel, codec, untrained and untrained:SEED, not '${reference}'" ;;
     esac
 done
 
@@ -239,11 +241,5 @@ for place in "${!systems[@]}"; do
     fi
 done
 
-if stage 6 report "${expdir}/report" "REPORT.md" "${scored[@]}"; then
-    results=()
-    for ((place = 1; place < ${#scored[@]}; place += 2)); do results+=("${scored[${place}]}/results.json"); done
-    python -m codec_ssl.bin.report --expdir "${expdir}/scores" --results "${results[@]}" --title "SUPERB: ${recipe}" --out "${expdir}/report"
-    stage_done
-    log "report: $(realpath "${expdir}")/report/REPORT.md"
-fi
+report_stage 6 SUPERB "${expdir}/scores"
 stages_end
