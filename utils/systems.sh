@@ -3,9 +3,10 @@
 #
 #   fresh=$(first_experiment NAME=ENCODER...)   the first experiment among encoders, else the first encoder: others have no config to make fresh weights of
 #   seed=$(seed_of REFERENCE)                   SEED of untrained:SEED; nothing of untrained, whose seed is 0
+#   if [ "$(takes_codes ENCODER)" = yes ]       whether it is an experiment with codes, as all of ours are but EnCodecMAE's, or the codes themselves
 #   report_stage 6 SUPERB FOLDER                ${expdir}/report/REPORT.md of the scores in FOLDER, those in ${scored[@]} ("--in OUT" of each)
 #
-# Uses: expdir, recipe, scored.
+# Uses: expdir, recipe, scored, and for takes_codes made: outputs of the stage that trains the encoders, which are not there yet in a plan.
 
 first_experiment() {
     local each fresh=${1#*=}
@@ -18,6 +19,12 @@ seed_of() {
     seed=${seed#:}
     [[ ${seed:-0} =~ ^[0-9]+$ ]] || die "--references $1: the seed is a number"
     echo "${seed}"
+}
+
+takes_codes() {
+    if [ "$1" = codes ]; then echo yes
+    elif [ -f "$1/config.yaml" ] && grep -q "model: encodecmae" "$1/config.yaml"; then echo no
+    elif [ -f "$1/config.yaml" ] || [ "${#made[@]}" -gt 0 ]; then echo yes; else echo no; fi
 }
 
 report_stage() {

@@ -38,3 +38,20 @@ def test_each_seed_of_fresh_weights_is_a_row_of_its_own(tmp_path: Path, encoders
     assert scored == [f"exp/scores/{name}/{task}" for name in systems for task in ("ks", "pr")]
     words = refused(tmp_path, "--encoders", encoders, "--references", "untrained:x")
     assert "--references untrained:x: the seed is a number" in words
+
+
+def test_tokens_are_stored_before_their_embeddings_are_trained(tmp_path: Path, encoders: str):
+    (tmp_path / "km").mkdir()
+    systems = ("--encoders", "dac=codes", "--references", "")
+    tokens = ("--tokenizers", f"units={tmp_path}/model+{tmp_path}/km,mel=logmel+{tmp_path}/km")
+    lines = plan(tmp_path, *systems, *tokens)
+    stored = [out for stage, out in lines if stage == "codes"]
+    folders = ["dump/codes_dac_16k", "dump/tokens_units", "dump/tokens_mel"]
+    sets = [f"{task}/{name}" for task in ("ks", "pr") for name in ("train", "valid", "test")]
+    assert stored == [f"{folder}/{name}" for folder in folders for name in sets]
+    trained = [out for stage, out in lines if stage == "train"]
+    assert trained == [f"exp/superb/{s}/{t}" for s in ("dac", "units", "mel") for t in ("ks", "pr")]
+    words = refused(tmp_path, *systems, "--features", "cache")
+    assert "--features cache: embeddings of tokens and codes are learnt anew" in words
+    words = refused(tmp_path, *systems, "--tokenizers", "units=km")
+    assert "expected NAME=ENCODER+FOLDER, found 'units=km'" in words

@@ -30,7 +30,6 @@ from codec_ssl.evaluation.superb.s3prl_predictions import (
 )
 from codec_ssl.evaluation.superb.s3prl_problems import BACKENDS, Backend
 from codec_ssl.evaluation.superb.upstream import ENTRY, SAMPLE_RATE, register, stride_of
-from codec_ssl.features.unit_embeddings import UnitEmbeddings
 from codec_ssl.features.waves import make_wave_encoder, read_wave_spec
 
 OUTCOME, SETTINGS = "outcome.json", "settings.json"
@@ -118,7 +117,7 @@ def run(
         return Outcome(**json.loads((out / OUTCOME).read_text(encoding="utf-8")))
     if (out / FAILED).is_file():
         return None
-    learns = isinstance(encoder, UnitEmbeddings)
+    learns = encoder.learnt is not None
     config = _config(task, backend, upstream, data, out, rate=rate, learns=learns, conf=conf)
     _remove_cut_off(out / "train")
     register()
