@@ -19,12 +19,15 @@ def add_superb_options(parser: argparse.ArgumentParser) -> None:
 def add_system_options(parser: argparse.ArgumentParser) -> None:
     """Add those of encoder and data."""
     add = parser.add_argument
-    what = "conf/encoders name, hub id, folder, experiment directory, codec or logmel"
+    what = "conf/encoders name, hub id, folder, experiment directory, codec, codes or logmel"
     add("--encoder", required=True, help=what)
     add("--checkpoint", default="latest", help="latest, best or an epoch number")
     add("--untrained_seed", type=int, help="fresh weights with this seed, no checkpoint")
+    what = "folder of a tokenizer fitted on it: its tokens (--codes), with embeddings that learn"
+    add("--tokenizer", help=what)
     add("--datadir", type=Path, required=True, help="data dirs: <task>/[<fold>/]<set>")
-    add("--codes", type=Path, help="token stores like these, for encoders that take codes")
+    what = "token stores like these, for encoders that take codes; with --tokenizer of its tokens"
+    add("--codes", type=Path, help=what)
 
 
 def add_result_options(parser: argparse.ArgumentParser) -> None:
@@ -44,6 +47,8 @@ def encoder_conf(args: argparse.Namespace) -> dict[str, Any]:
     conf = {"name": args.encoder, "checkpoint": args.checkpoint}
     if args.untrained_seed is not None:
         conf["untrained_seed"] = args.untrained_seed
+    if args.tokenizer is not None:
+        conf["tokenizer"] = args.tokenizer
     return conf
 
 
@@ -58,5 +63,6 @@ def result_facts(args: argparse.Namespace) -> dict[str, Any]:
         "config": args.config or (config_name(args.encoder) if is_exp else None),
         "recipe": args.recipe,
         "checkpoint": args.checkpoint if is_exp else None,
+        "tokenizer": args.tokenizer,
         "backend": "espnet",
     }

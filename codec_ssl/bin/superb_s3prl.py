@@ -5,8 +5,9 @@ A training that was killed goes on; one that has ended is read. Each is in
 to <out>/<task>/results.json.
 
 All of its problems run, on torchaudio 2.11 too: ks sid er ic pr asr sf sv sd. Query by example has
-none. What of each had to be replaced (sox effects, which torchaudio has no more; dscore, which is
-cloned from the network) is told in codec_ssl/evaluation/superb/s3prl_problems.py.
+none. Scores of pr asr sf sd have intervals, by the predictions that s3prl writes down. What of each
+had to be replaced (sox effects, which torchaudio has no more; dscore, which is cloned from the
+network) is told in codec_ssl/evaluation/superb/s3prl_problems.py.
 """
 
 import argparse
@@ -115,12 +116,14 @@ def _results(
         "valid_scores": {lr: None if each is None else each.valid for lr, each in of_task.items()},
         "layer_weights": [round(weight, 6) for weight in outcome.layer_weights],
     }
+    results = []
     for name, value in outcome.test.items():
-        print(f"{scored['system']} {task} {name} {value:.4f} lr {rate} (s3prl)")
-    return [
-        Result(f"superb_{task}_{name}", value, "fraction", scored)
-        for name, value in outcome.test.items()
-    ]
+        found = outcome.intervals.get(name)
+        interval = None if found is None else (found[0], found[1])
+        told = "" if interval is None else " [{:.4f}, {:.4f}]".format(*interval)
+        print(f"{scored['system']} {task} {name} {value:.4f}{told} lr {rate} (s3prl)")
+        results.append(Result(f"superb_{task}_{name}", value, "fraction", scored, interval))
+    return results
 
 
 def _number(rate: str) -> float | None:

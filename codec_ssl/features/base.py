@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from typing import Literal
 
 import torch
-from torch import Tensor
+from torch import Tensor, nn
 
 from codec_ssl.errors import ConfigError
 
@@ -56,6 +56,11 @@ class SpeechEncoder(ABC):
             ConfigError: If a layer doesn't exist.
         """
 
+    @property
+    def learnt(self) -> nn.Module | None:
+        """What of it is trained with whatever takes its layers; None where all is frozen."""
+        return None
+
     def check_layers(self, layers: Sequence[int]) -> None:
         """Refuse layers that this encoder doesn't have.
 
@@ -70,6 +75,18 @@ class SpeechEncoder(ABC):
                 )
         if not layers:
             raise ConfigError(f"encoder {self.name}: no layer was asked for")
+
+    def check_frozen(self) -> None:
+        """Refuse to keep features of what is learnt: they would stay as they began.
+
+        Raises:
+            ConfigError: Naming the encoder.
+        """
+        if self.learnt is not None:
+            raise ConfigError(
+                f"cached features: expected a frozen encoder, found {self.name}, which every"
+                " training learns anew: train without a cache (superb.sh --features live)"
+            )
 
 
 class WaveEncoder(SpeechEncoder):

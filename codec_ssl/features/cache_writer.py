@@ -65,7 +65,7 @@ def write_cache(
         batch_frames: Most padded frames in a batch.
 
     Raises:
-        ConfigError: If the type or the layer doesn't exist.
+        ConfigError: If the type or the layer doesn't exist, or the encoder is not frozen.
         DataError: If the folder holds other features, the disk has too little room, or a feature
             isn't finite.
     """
@@ -106,7 +106,7 @@ def plan_cache(
         shard_bytes: See ``write_cache``.
 
     Raises:
-        ConfigError: If the type or the layer doesn't exist.
+        ConfigError: If the type or the layer doesn't exist, or the encoder is not frozen.
         DataError: If the folder holds other features, or the disk has too little room.
     """
     path = Path(path)
@@ -127,6 +127,7 @@ def _plan(
     """Cut the utterances into consecutive shards of about equal size."""
     if dtype not in DTYPES:
         raise ConfigError(f"dtype of features: expected one of {DTYPES}, found {dtype!r}")
+    encoder.check_frozen()
     encoder.check_layers([layer])
     ends = np.cumsum(utterances.lengths)
     per_shard = max(1, shard_bytes // (encoder.width * np.dtype(dtype).itemsize))

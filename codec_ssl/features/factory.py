@@ -15,11 +15,15 @@ from codec_ssl.features.mix import LayerMix, read_weights
 from codec_ssl.features.ours import Codec2VecEncoder, load_encoder
 from codec_ssl.features.pretrained import encoder_names, load_pretrained, read_spec
 from codec_ssl.features.stream import CodeSource, Source, WavSource
+from codec_ssl.features.token_embeddings import TokenEmbeddings
 from codec_ssl.features.utterances import Utterances, WaveUtterances
+from codec_ssl.tokenizers.registry import load_tokenizer
 from codec_ssl.tokens import contract
 from codec_ssl.tokens.store import TokenStore
 
 BASELINES = ("codec", "logmel")
+# A codec's codes with embeddings to learn.
+CODES = "codes"
 _RATES = (16000, 50.0)
 _SAME_RATE = 1e-3
 
@@ -31,13 +35,14 @@ def make_encoder(
     checkpoint: str = "latest",
     untrained_seed: int | None = None,
     layer_weights: str | None = None,
+    tokenizer: str | None = None,
 ) -> SpeechEncoder:
     """Build an encoder for the codes of a store.
 
     Args:
-        name: ``codec`` (raw codec embeddings), ``logmel``, ``latent:CODEC``, ``quantized:CODEC``
-            or ``mel`` (of waveforms, see ``mae_input``), an experiment directory of ours, or an
-            encoder of others, see ``pretrained.read_spec``.
+        name: ``codec`` (raw codec embeddings), ``codes`` (the same, to be learnt), ``logmel``,
+            ``latent:CODEC``, ``quantized:CODEC`` or ``mel`` (of waveforms, see ``mae_input``), an
+            experiment directory of ours, or an encoder of others, see ``pretrained.read_spec``.
         store: Codes for an experiment's model; its rates and codebook are the baselines'. None
             for encoders of waveforms; log-mel then has 50 frames a second of 16 kHz audio.
         device: Where to compute.
@@ -45,11 +50,18 @@ def make_encoder(
         untrained_seed: In place of a checkpoint: fresh weights with this seed.
         layer_weights: Weights of a sum of all layers, see ``mix.read_weights``; the encoder's only
             layer is then 0.
+        tokenizer: Folder of a k-means or RepCodec fitted on the encoder, whose tokens the store
+            has: embeddings of them, to be learnt, take the place of the encoder, which is not
+            even loaded.
 
     Raises:
         ConfigError: If it is neither a baseline nor a directory.
-        CheckpointError: If the experiment was trained on codes of another codec.
+        CheckpointError: If the experiment was trained on codes of another codec, or the store's
+            tokens are not the tokenizer's.
     """
+    if tokenizer is not None:
+        tokens = _codes(store, f"tokens of {name}")
+        return TokenEmbeddings.of_tokenizer(tokens, load_tokenizer(tokenizer), device)
     encoder = _encoder(name, store, device, checkpoint, untrained_seed)
     return encoder if layer_weights is None else LayerMix(encoder, read_weights(layer_weights))
 
@@ -63,6 +75,8 @@ def _encoder(
 ) -> SpeechEncoder:
     if name == "codec":
         return CodecEmbeddings.from_store(_codes(store, name).path, store.frame_rate, device)
+    if name == CODES:
+        return TokenEmbeddings.of_codec(_codes(store, name), device)
     if name == "logmel":
         rates = _RATES if store is None else (store.sample_rate, store.frame_rate)
         return LogMel(*rates, device=device)
@@ -74,9 +88,9 @@ def _encoder(
         return load_pretrained(spec, device)
     if not Path(name).is_dir():
         raise ConfigError(
-            f"encoder: expected one of {BASELINES}, {MEL}, {LATENT}:CODEC, {QUANTIZED}:CODEC, one"
-            f" of {encoder_names()}, an experiment directory, a model of transformers, found"
-            f" {name!r}",
+            f"encoder: expected one of {(*BASELINES, CODES)}, {MEL}, {LATENT}:CODEC,"
+            f" {QUANTIZED}:CODEC, one of {encoder_names()}, an experiment directory,"
+            f" a model of transformers, found {name!r}",
             stage="pretrain",
         )
     encoder = load_encoder(name, device, checkpoint, untrained_seed=untrained_seed)

@@ -65,7 +65,7 @@ class HiddenStates(nn.Module):
     @property
     def trainable(self) -> bool:
         """Whether anything of it learns."""
-        return isinstance(self.encoder, UnitEmbeddings)
+        return self.encoder.learnt is not None
 
     def forward(self, wavs: Sequence[Tensor]) -> tuple[list[Tensor], Tensor]:
         """Encode whole utterances.

@@ -12,8 +12,8 @@ import torch
 from torch import Tensor, nn
 
 from codec_ssl.features.base import WaveEncoder
+from codec_ssl.features.token_embeddings import embeddings_of
 from codec_ssl.features.wave_units import WaveUnits
-from codec_ssl.frontend.codec_units import CodecUnitFrontend
 
 
 class UnitEmbeddings(WaveEncoder, nn.Module):
@@ -39,23 +39,17 @@ class UnitEmbeddings(WaveEncoder, nn.Module):
         self.sample_rate, self.frame_rate = units.sample_rate, units.frame_rate
         self.width = width
         self.fingerprint = hashlib.sha256(f"{units.fingerprint} {width}".encode()).hexdigest()
-        self.embeddings = CodecUnitFrontend(
-            num_codebooks=len(units.sizes),
-            codebook_size=units.sizes,
-            codebook_dim=width,
-            init="random",
-            output_dim=None,
-            dropout=0.0,
-        )
-        vectors = units.vectors()
-        if vectors.shape[-1] == width:
-            with torch.no_grad():
-                self.embeddings.table.copy_(vectors.flatten(0, 1))
+        self.embeddings = embeddings_of(units.vectors(), units.sizes, width)
 
     @property
     def device(self) -> torch.device:
         """Where the embeddings are."""
         return self.embeddings.table.device
+
+    @property
+    def learnt(self) -> nn.Module:
+        """The embeddings."""
+        return self.embeddings
 
     def encode(
         self, inputs: Tensor, lens: Tensor, layers: Sequence[int]

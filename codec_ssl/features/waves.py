@@ -13,7 +13,7 @@ from codec_ssl.errors import CheckpointError, ConfigError
 from codec_ssl.features.base import SpeechEncoder, WaveEncoder
 from codec_ssl.features.baselines import CodecEmbeddings, LogMel
 from codec_ssl.features.coded import CodedWaves
-from codec_ssl.features.factory import make_encoder
+from codec_ssl.features.factory import CODES, make_encoder
 from codec_ssl.features.mix import LayerMix, read_weights
 from codec_ssl.features.ours import load_encoder
 from codec_ssl.features.unit_embeddings import UnitEmbeddings
@@ -22,7 +22,6 @@ from codec_ssl.tokenizers.registry import load_tokenizer
 from codec_ssl.tokenizers.wave_units import TokenizerUnits
 
 LATEST = "latest"
-CODES = "codes"
 
 
 def read_wave_spec(given: str) -> dict[str, Any]:

@@ -4,6 +4,8 @@ import hashlib
 import json
 from typing import Any
 
+from torch import nn
+
 from codec_ssl.errors import ConfigError
 from codec_ssl.features.base import SpeechEncoder, WaveEncoder
 
@@ -27,6 +29,11 @@ class WrappedEncoder(WaveEncoder):
             self.sample_rate = encoder.sample_rate
         record = json.dumps([encoder.fingerprint, made_of])
         self.fingerprint = hashlib.sha256(record.encode()).hexdigest()
+
+    @property
+    def learnt(self) -> nn.Module | None:
+        """See ``SpeechEncoder.learnt``."""
+        return self._encoder.learnt
 
     def cut_nothing(self) -> None:
         """See ``WaveEncoder.cut_nothing``."""

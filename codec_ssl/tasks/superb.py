@@ -97,7 +97,7 @@ class SuperbTask(ReadyBatchTask, RecordedTask, AbsTask):
             "--encoder_conf",
             action=NestedDictAction,
             default={},
-            help="name=..., and of an experiment: checkpoint=..., untrained_seed=...",
+            help="name=..., of an experiment: checkpoint=..., untrained_seed=...; tokenizer=...",
         )
         add("--featurizer_conf", action=NestedDictAction, default={}, help="normalize=true")
         add("--head_conf", action=NestedDictAction, default={}, help="sizes of the head")

@@ -4,7 +4,8 @@
 name    type             what for
 ======  ===============  =====================================================================
 labels  data_dir         labels, and the audio for encoders that take it
-codes   token_store      inputs of encoders that take codes; rates of the log-mel baseline
+codes   token_store      inputs of encoders that take codes, or a tokenizer's tokens; rates of the
+                         log-mel baseline
 layers  feature_cache    all layers, written before: the encoder then runs no more in training
 ======  ===============  =====================================================================
 
@@ -35,6 +36,7 @@ from codec_ssl.evaluation.superb.problem import Problem
 from codec_ssl.features.cache import FeatureCache, digest_of
 from codec_ssl.features.stack import LayerStack
 from codec_ssl.tasks.data_paths import data_paths
+from codec_ssl.tokens import contract
 from codec_ssl.tokens.files import canonical, text_digest
 from codec_ssl.tokens.store import TokenStore
 from codec_ssl.train.checkpoint import read_config
@@ -50,7 +52,7 @@ class Material:
     """All that a training is made of.
 
     Attributes:
-        encoder: All layers of the frozen encoder.
+        encoder: All layers of the encoder.
         sets: Labelled utterances by split.
         truth: What predictions on the valid set are measured by.
     """
@@ -87,6 +89,8 @@ def open_material(args: argparse.Namespace, problem: type[Problem]) -> Material:
     """
     paths = {split: _paths(args, split) for split in SPLITS}
     stores = {split: TokenStore(p[CODES]) if CODES in p else None for split, p in paths.items()}
+    if stores["train"] is not None and stores["valid"] is not None:
+        contract.check_pair(stores["train"], stores["valid"])
     encoder = open_encoder(args.encoder_conf, stores["train"], device_of(args))
     sets = {}
     for split, named in paths.items():

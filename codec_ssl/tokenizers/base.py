@@ -14,6 +14,7 @@ from collections.abc import Iterable
 from pathlib import Path
 from typing import Any, ClassVar, Self
 
+import torch
 import yaml
 from safetensors import SafetensorError
 from safetensors.torch import load_file, save_file
@@ -53,6 +54,11 @@ class Tokenizer(ABC):
     @abstractmethod
     def decode(self, tokens: Tensor, lens: Tensor) -> Tensor:
         """Features (N, D) float32 that are nearest to the tokens (N, Q) of packed utterances."""
+
+    def vectors(self) -> Tensor:
+        """Vectors (Q, K, D) whose sum over the columns stands for a frame."""
+        tokens = torch.arange(self.sizes[0])[:, None]
+        return self.decode(tokens, torch.tensor([len(tokens)]))[None]
 
     def reconstruct(self, features: Tensor, lens: Tensor) -> Tensor:
         """What is left of packed features (N, D) after coding: (N, D)."""

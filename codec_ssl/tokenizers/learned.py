@@ -201,6 +201,10 @@ class LearnedTokenizer(Tokenizer):
         codec = self.codec.to(tokens.device)
         return codec.decode(tokens, PackedLayout.from_lengths(lens, tokens.device))
 
+    def vectors(self) -> Tensor:
+        """The codebooks, before any decoder."""
+        return self.codec.quantizer.codebooks.vectors
+
     def weights(self) -> dict[str, Tensor]:
         """Encoder, decoder, codebooks and their moving averages."""
         return self.codec.state_dict()

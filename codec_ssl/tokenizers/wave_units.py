@@ -14,7 +14,6 @@ from codec_ssl.features.coded import CodedWaves
 from codec_ssl.features.wave_units import WaveUnits
 from codec_ssl.tokenizers.base import Tokenizer
 from codec_ssl.tokenizers.labels import check_origin, label_maker
-from codec_ssl.tokenizers.learned import LearnedTokenizer
 
 
 class TokenizerUnits(WaveUnits):
@@ -57,7 +56,4 @@ class TokenizerUnits(WaveUnits):
 
     def vectors(self) -> Tensor:
         """The centroids of a k-means, the codebooks of a VQ or RepCodec."""
-        if isinstance(self._tokenizer, LearnedTokenizer):
-            return self._tokenizer.codec.quantizer.codebooks.vectors
-        tokens = torch.arange(self.sizes[0], device=self.device)[:, None]
-        return self._tokenizer.decode(tokens, torch.tensor([len(tokens)]))[None]
+        return self._tokenizer.vectors()

@@ -6,10 +6,15 @@ import subprocess
 from pathlib import Path
 
 import pytest
+import torch
 from processes import wait_for
 from recipes import EGS, finish_recipe
 
+from codec_ssl.features.base import origin_of
+from codec_ssl.features.baselines import LogMel
 from codec_ssl.report.results import find_results
+from codec_ssl.tokenizers.kmeans import KMeans, KMeansOptions
+from codec_ssl.tokens.store import TokenStore
 
 TINY = [
     *("--size", "ci", "--ssl_recipe", "", "--references", "logmel", "--tasks", "ks sid pr"),
@@ -68,3 +73,21 @@ def test_a_second_run_does_nothing_and_says_so(finished: tuple[Path, str]):
     assert "nothing to do: every stage is current" in log
     after = {path: path.stat().st_mtime_ns for path in folder.rglob("*") if path.is_file()}
     assert after == before
+
+
+def test_tokens_are_made_and_their_embeddings_trained(finished: tuple[Path, str], tmp_path: Path):
+    kmeans = KMeans(KMeansOptions(num_clusters=16), origin_of(LogMel(16000, 50.0), 0))
+    # As loud and as spread as log-mel frames are.
+    frames = torch.randn(400, 80, generator=torch.Generator().manual_seed(0)) * 4 - 4
+    kmeans.fit([frames]).save(tmp_path / "a k-means")
+    options = ["--tokenizers", f"units=logmel+{tmp_path / 'a k-means'}", "--references", ""]
+    places = [f"--{name}dir={tmp_path / name}" for name in ("dump", "exp")]
+    log = finish_recipe("mini/superb1", finished[0], *TINY, *places, *options)
+    store = TokenStore(tmp_path / "dump/tokens_units/ks/train")
+    assert store.meta.sizes == [16] and store.meta.maker["fingerprint"] == kmeans.fingerprint
+    found = [r for _, file in find_results([tmp_path / "exp/scores"]) for r in file.results]
+    metrics = {"superb_ks_accuracy", "superb_sid_accuracy", "superb_pr_per"}
+    assert {r.metric for r in found} == metrics
+    assert {r.scored["encoder"] for r in found} == {"embeddings of units_stack"}
+    assert "| units |" in (tmp_path / "exp/report/REPORT.md").read_text()
+    assert "stage 2 codes" in log

@@ -196,14 +196,14 @@ def open_encoder(conf: Mapping[str, Any], store: TokenStore | None, device: str)
     """Load an encoder, with all its layers side by side.
 
     Args:
-        conf: ``name``, ``checkpoint`` and ``untrained_seed`` of ``make_encoder``.
+        conf: ``name``, ``checkpoint``, ``untrained_seed``, ``tokenizer`` of ``make_encoder``.
         store: See there.
         device: Where to compute.
 
     Raises:
         ConfigError: It says anything else.
     """
-    known = {"name", "checkpoint", "untrained_seed"}
+    known = {"name", "checkpoint", "untrained_seed", "tokenizer"}
     if "name" not in conf or not conf.keys() <= known:
         raise ConfigError(f"encoder_conf: expected a name and of {known}, found {sorted(conf)}")
     options = {key: value for key, value in conf.items() if key != "name"}
@@ -216,9 +216,11 @@ def open_stream(
     """Inputs of an encoder: its cached features, else the codes or waveforms that it takes.
 
     Raises:
+        ConfigError: There is a cache of what is still to be learnt.
         DataError: The cache is of another encoder, or there are no codes for one that takes them.
     """
     if cache is not None:
+        encoder.check_frozen()
         if cache.origin.fingerprint != encoder.fingerprint:
             raise DataError(
                 f"{cache.path}: expected features of {encoder.name}"

@@ -1,4 +1,4 @@
-"""A frozen encoder, the weighted sum of its layers, and one task's head.
+"""An encoder, the weighted sum of its layers, and one task's head.
 
 Letters: B utterances, T frames, L layers, D width, N samples, Q codebooks.
 """
@@ -16,11 +16,13 @@ from codec_ssl.nn.featurizer import WeightedLayers
 
 
 class SuperbModel(nn.Module):
-    """What a task trains; the encoder is no part of its weights.
+    """What a task trains; a frozen encoder is no part of its weights.
+
+    Embeddings of tokens are: they learn with the head and are saved with it.
 
     Args:
         problem: The task.
-        encoder: All layers of the frozen encoder.
+        encoder: All layers of the encoder.
         featurizer_conf: Options of ``WeightedLayers``.
 
     Raises:
@@ -35,6 +37,7 @@ class SuperbModel(nn.Module):
     ) -> None:
         super().__init__()
         self.problem, self.encoder = problem, encoder
+        self.embeddings = encoder.learnt
         try:
             self.featurizer = WeightedLayers(
                 encoder.num_stacked, encoder.layer_width, **(featurizer_conf or {})
@@ -57,7 +60,7 @@ class SuperbModel(nn.Module):
         device = next(self.head.parameters()).device
         return self.head(self.featurizer(layers.to(device).float()), lengths.to(device))
 
-    @torch.no_grad()
     def _encode(self, inputs: Tensor, lengths: Tensor) -> tuple[Tensor, Tensor]:
-        found, frames = self.encoder.encode(inputs, lengths, [0])
+        with torch.set_grad_enabled(self.embeddings is not None and torch.is_grad_enabled()):
+            found, frames = self.encoder.encode(inputs, lengths, [0])
         return found[0], frames

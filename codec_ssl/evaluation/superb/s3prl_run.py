@@ -9,24 +9,27 @@ import logging
 import shutil
 import statistics
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
 
 import omegaconf
-import pandas
 import torch
 import yaml
 
 from codec_ssl.data.data_dir import DataDir
 from codec_ssl.data.tables import write_atomic
 from codec_ssl.errors import ConfigError, DataError
-from codec_ssl.evaluation.superb.diarization import Diarization, Speech
+from codec_ssl.evaluation.superb.diarization import Diarization
 from codec_ssl.evaluation.superb.grid import FAILED
 from codec_ssl.evaluation.superb.problem import problem_class
+from codec_ssl.evaluation.superb.s3prl_predictions import (
+    diarization_measures,
+    intervals_of,
+    transcript_measures,
+)
 from codec_ssl.evaluation.superb.s3prl_problems import BACKENDS, Backend
 from codec_ssl.evaluation.superb.upstream import ENTRY, SAMPLE_RATE, register, stride_of
-from codec_ssl.features.unit_embeddings import UnitEmbeddings
 from codec_ssl.features.waves import make_wave_encoder, read_wave_spec
 
 OUTCOME, SETTINGS = "outcome.json", "settings.json"
@@ -59,6 +62,7 @@ class Outcome:
         layer_weights: Share of each layer in the learnt sum (L,).
         encoder: Name of the encoder.
         fingerprint: Of the encoder.
+        intervals: 95 % ones of the test scores whose predictions s3prl writes down.
     """
 
     valid: float
@@ -66,6 +70,7 @@ class Outcome:
     layer_weights: list[float]
     encoder: str
     fingerprint: str
+    intervals: dict[str, tuple[float, float]] = field(default_factory=dict)
 
 
 def run(
@@ -112,7 +117,7 @@ def run(
         return Outcome(**json.loads((out / OUTCOME).read_text(encoding="utf-8")))
     if (out / FAILED).is_file():
         return None
-    learns = isinstance(encoder, UnitEmbeddings)
+    learns = encoder.learnt is not None
     config = _config(task, backend, upstream, data, out, rate=rate, learns=learns, conf=conf)
     _remove_cut_off(out / "train")
     register()
@@ -126,10 +131,15 @@ def run(
     valid, test, checkpoint = (_chosen_by_trials if task == "sv" else _chosen)(task, backend, out)
     scores = {ours: test[theirs] for theirs, ours in backend.metrics.items()}
     if task == "sd":
-        scores = _diarization_errors(DataDir(Path(data) / "test"), out, encoder.frame_rate) | scores
+        rate = SAMPLE_RATE / stride_of(encoder.frame_rate)
+        measures = diarization_measures(DataDir(Path(data) / "test"), out, rate)
+        scores = {name: measure.value for name, measure in measures.items()} | scores
+    else:
+        measures = transcript_measures(task, out / "evaluate" / "valid_best" / "test")
     outcome = Outcome(
         valid=valid,
         test=scores,
+        intervals=intervals_of(scores, measures),
         layer_weights=_layer_weights(checkpoint),
         encoder=encoder.name,
         fingerprint=encoder.fingerprint,
@@ -143,6 +153,8 @@ def mean_of_folds(folds: Sequence[Outcome | None]) -> Outcome | None:
     outcomes = [outcome for outcome in folds if outcome is not None]
     if len(outcomes) < len(folds):
         return None
+    if len(outcomes) == 1:
+        return outcomes[0]
     names = outcomes[0].test
     shares = zip(*(outcome.layer_weights for outcome in outcomes), strict=True)
     return Outcome(
@@ -271,21 +283,6 @@ def _chosen_by_trials(
     step = min(scores, key=lambda name: (scores[name], int(name.partition("_")[2])))
     test = _read(out / "evaluate" / "test" / step / "result.yaml")
     return scores[step], test, out / "train" / step
-
-
-def _diarization_errors(data_dir: DataDir, out: Path, frame_rate: float) -> dict[str, float]:
-    """Error rates of what the best checkpoint predicted (T, S) for each utterance of a set."""
-    problem, truth = Diarization({}), Diarization.read(data_dir)
-    rate = SAMPLE_RATE / stride_of(frame_rate)
-    seconds = pandas.read_csv(out / "test.csv").groupby("record_id")["duration"].first()
-    predictions = {}
-    for utt_id in truth:
-        path = out / "evaluate" / "valid_best" / "test" / "prediction" / f"{utt_id}.pt"
-        # Crops of an utterance lie one behind the other, the last one with its padding.
-        found = torch.load(path, weights_only=True)[: max(1, int(seconds[utt_id] * rate))]
-        speech = Speech(torch.logit(found)[None], torch.tensor([len(found)]), rate)
-        predictions[utt_id] = problem.predict(speech)[0]
-    return {name: each.value for name, each in problem.measure(predictions, truth).items()}
 
 
 def _layer_weights(checkpoint: Path) -> list[float]:

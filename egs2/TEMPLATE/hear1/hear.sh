@@ -42,6 +42,7 @@ evaluate_args=       # more options of bin/hear_evaluate.py: grid and schedule (
 . "${root}/utils/parse_options.sh"
 . "${root}/utils/stages.sh"
 . "${root}/utils/data_stage.sh"
+. "${root}/utils/systems.sh"
 
 # shellcheck disable=SC2034  # data_stage asks for it; sounds have no phones
 align=""
@@ -106,9 +107,8 @@ for reference in ${references//,/ }; do
             if [ -z "${codec}" ]; then die "--references latent: say which --codec"; fi
             add_system "codec latent" "latent:${codec}" "${codec}" "--pooling mean_std --role baseline" ;;
         untrained|untrained:*)
-            fresh=${given[0]#*=}  # the first experiment; others have no config to make fresh weights of
-            for each in "${given[@]}"; do if [ -f "${each#*=}/config.yaml" ]; then fresh=${each#*=} && break; fi; done
-            seed=${reference#untrained} seed=${seed#:}
+            fresh=$(first_experiment "${given[@]}")
+            seed=$(seed_of "${reference}")
             add_system "untrained${seed:+ ${seed}}" "${fresh}" "${fresh}" "--untrained_seed ${seed:-0} --role baseline${layer:+ --layer ${layer}}" ;;
         *) die "--references: there are logmel, latent, untrained and untrained:SEED, not '${reference}'" ;;
     esac
@@ -152,11 +152,5 @@ for place in "${!systems[@]}"; do
     done
 done
 
-if stage 5 report "${expdir}/report" "REPORT.md" "${scored[@]}"; then
-    results=()
-    for ((place = 1; place < ${#scored[@]}; place += 2)); do results+=("${scored[${place}]}/results.json"); done
-    python -m codec_ssl.bin.report --expdir "${expdir}" --results "${results[@]}" --title "HEAR: ${recipe}" --out "${expdir}/report"
-    stage_done
-    log "report: $(realpath "${expdir}")/report/REPORT.md"
-fi
+report_stage 5 HEAR "${expdir}"
 stages_end

@@ -24,12 +24,15 @@ audio_opts=          # more options for prepare_data folder, e.g. "--where corpu
 local_data_opts=     # more options for local/data.sh, which also gets --tasks
 tasks="pr asr ks qbe sid sv sd er ic sf"  # tasks to run
 # Encoders
-encoders=            # NAME=ENCODER,...: our experiments, conf/encoders names, hub ids, folders; empty: --ssl_recipe, if given, trains them
+encoders=            # NAME=ENCODER,...: our experiments, conf/encoders names, hub ids, folders, or codes: those of --codec with embeddings
+                     # that are learnt; empty: --ssl_recipe, if given, trains them
+tokenizers=          # NAME=ENCODER+FOLDER,...: tokens of k-means, VQs or RepCodecs in FOLDER, fitted on ENCODER, with embeddings that are learnt
 checkpoint=latest    # of experiment directories: latest, best or an epoch number
 ssl_recipe=          # recipe that trains Codec2Vecs, such as ../ssl1/run.sh
 ssl_exps=reconstruction=r0_reconstruction,clustering=r1_cluster  # NAME=FOLDER of its experiments, below its --expdir
 ssl_args=            # more options for it
 references="logmel codec untrained"  # yardsticks: log-mel, the codec's raw embeddings, the first experiment of --encoders untrained
+                     # (untrained:1, untrained:2, ...: with other seeds)
 codec=               # codec of encoders that read codes, and of the references (default: that of --ssl_recipe)
 max_bad_rate=0.01    # largest share of unusable audio files before the stage codes fails
 features=live        # live: the encoder runs in training; cache: all its layers are written to disk first, whose cost is told
@@ -43,6 +46,8 @@ evaluate_args=       # more options of bin/superb_evaluate.py
 . "${root}/utils/stages.sh"
 . "${root}/utils/data_stage.sh"
 . "${root}/utils/launch.sh"
+. "${root}/utils/systems.sh"
+. "${root}/utils/task_stores.sh"
 
 # shellcheck disable=SC2034  # data_stage asks for it; phones come with the task's data
 align=""
@@ -93,57 +98,47 @@ if [ -z "${encoders}" ] && [ -n "${ssl_recipe}" ]; then
     codec=${codec:-${expdir}/ssl1/codec}
 fi
 
-systems=() specs=() coded=() inputs=() options=()  # of each: its name, where it is, whether it takes codes, what it depends on, how it is loaded
-add_system() { systems+=("$1") specs+=("$2") coded+=("$3") inputs+=("$4") options+=("$5"); }
-# takes_codes ENCODER: whether it is an experiment with codes, as all of ours are but EnCodecMAE's
-takes_codes() {
-    if [ -f "$1/config.yaml" ] && grep -q "model: encodecmae" "$1/config.yaml"; then echo no
-    elif [ -f "$1/config.yaml" ] || [ "${#made[@]}" -gt 0 ]; then echo yes; else echo no; fi
-}
+# Of each system: its name, where it is, whether it takes codes, what it depends on, how it is loaded, a tokenizer behind it
+systems=() specs=() coded=() inputs=() options=() behind=()
+add_system() { systems+=("$1") specs+=("$2") coded+=("$3") inputs+=("$4") options+=("$5") behind+=("${6:-}"); }
 IFS=, read -ra given <<<"${encoders}"
-for each in "${given[@]}"; do add_system "${each%%=*}" "${each#*=}" "$(takes_codes "${each#*=}")" "${each#*=}" "--checkpoint ${checkpoint}"; done
+for each in "${given[@]}"; do
+    spec=${each#*=}
+    add_system "${each%%=*}" "${spec}" "$(takes_codes "${spec}")" "$([ "${spec}" = codes ] && echo "${codec}" || echo "${spec}")" "--checkpoint ${checkpoint}"
+done
+IFS=, read -ra fitted <<<"${tokenizers}"
+for each in "${fitted[@]}"; do
+    spec=${each#*=}
+    [[ ${each} == *=*+* ]] || die "--tokenizers: expected NAME=ENCODER+FOLDER, found '${each}'"
+    add_system "${each%%=*}" "${spec%+*}" "$(takes_codes "${spec%+*}")" "${spec%+*}" "--checkpoint ${checkpoint}" "${spec##*+}"
+done
+if [ "${features}" = cache ] && [[ -n "${tokenizers}" || " ${specs[*]} " == *" codes "* ]]; then
+    die "--features cache: embeddings of tokens and codes are learnt anew in each training: take --features live"
+fi
 for reference in ${references//,/ }; do
     case ${reference} in
         logmel) add_system log-mel logmel "$([ -n "${codec}" ] && echo yes || echo no)" "" "--role baseline" ;;
         codec)
             if [ -z "${codec}" ]; then die "--references codec: say which --codec"; fi
             add_system "codec embeddings" codec yes "${codec}" "--role baseline" ;;
-        untrained)
+        untrained|untrained:*)
             if [ "${#given[@]}" -eq 0 ]; then die "--references untrained: say which --encoders"; fi
-            fresh=${given[0]#*=}  # the first experiment; others have no config to make fresh weights of
-            for each in "${given[@]}"; do if [ -f "${each#*=}/config.yaml" ]; then fresh=${each#*=} && break; fi; done
-            add_system untrained "${fresh}" "$(takes_codes "${fresh}")" "${fresh}" "--untrained_seed 0 --role baseline" ;;
-        *) die "--references: there are logmel, codec and untrained, not '${reference}'" ;;
+            fresh=$(first_experiment "${given[@]}")
+            seed=$(seed_of "${reference}")
+            add_system "untrained${seed:+ ${seed}}" "${fresh}" "$(takes_codes "${fresh}")" "${fresh}" "--untrained_seed ${seed:-0} --role baseline" ;;
+        *) die "--references: there are logmel, codec, untrained and untrained:SEED, not '${reference}'" ;;
     esac
 done
 
-codes="" coded_tasks=""
-# s3prl's problems take waveforms, whose codes superb_s3prl keeps.
-if [[ " ${coded[*]} " == *" yes "* ]] && { [ "${backend}" = espnet ] || [[ " ${tasks} " == *" qbe "* ]]; }; then
-    if [ "${backend}" = s3prl ]; then coded_tasks=qbe; else coded_tasks=${tasks}; fi
+# s3prl's problems take waveforms, whose codes and tokens superb_s3prl keeps.
+stored_tasks=${tasks} codes=""
+if [ "${backend}" = s3prl ]; then stored_tasks=$([[ " ${tasks} " != *" qbe "* ]] || echo qbe); fi
+if [[ -n "${stored_tasks}" && " ${coded[*]} " == *" yes "* ]]; then
     if [ -z "${codec}" ]; then die "an encoder takes codes: say which --codec"; fi
     codes=${dumpdir}/codes_$(codec_name_of "${codec}")
     if [ -e "${codec}" ] || [ "${#made[@]}" -gt 0 ]; then codec_inputs=("${made[@]}" --in "${codec}"); else codec_inputs=(--opt "${codec}"); fi
-    done_before=()
-    for task in ${coded_tasks}; do
-        for set in $(sets_of "${task}"); do
-            data=${datadir}/${task}/${set} store=${codes}/${task}/${set} twin=""
-            # Tasks often have the same recordings: they share their codes.
-            for other in "${done_before[@]}"; do
-                if cmp -s "${data}/wav.scp" "${datadir}/${other}/wav.scp" && cat "${data}/segments" 2>/dev/null | cmp -s - <(cat "${datadir}/${other}/segments" 2>/dev/null); then twin=${other}; fi
-            done
-            if [ -n "${twin}" ] && { [ ! -e "${store}" ] || [ -L "${store}" ]; }; then
-                if [ "${dry_run}" = false ]; then mkdir -p "$(dirname "${store}")" && ln -sfn "$(realpath -m "${codes}/${twin}")" "${store}"; fi
-                continue
-            fi
-            done_before+=("${task}/${set}")
-            if stage 2 codes "${store}" "codes of ${task}/${set}" --in "${data}" "${codec_inputs[@]}" --opt "${max_bad_rate}"; then
-                run_jobs "${codes}/logs/${task}/${set//\//_}" python -m codec_ssl.bin.extract_codes --codec "${codec}" --data_dir "${data}" \
-                    --store "${store}" --max_bad_rate "${max_bad_rate}" --device "${device}"
-                stage_done
-            fi
-        done
-    done
+    make_stores "${codes}" codes "${codec_inputs[@]}" --opt "${max_bad_rate}" -- python -m codec_ssl.bin.extract_codes --codec "${codec}" \
+        --data_dir "${datadir}/{set}" --store "${codes}/{set}" --max_bad_rate "${max_bad_rate}" --device "${device}"
 fi
 
 # stage_args TASK: what a task's training of the system at hand depends on
@@ -152,7 +147,7 @@ stage_args() {
     stage_arguments=("${depends[@]}")
     for set in $(sets_of "${task}"); do
         stage_arguments+=(--in "${datadir}/${task}/${set}")
-        if [[ -n "${stores}" && " ${coded_tasks} " == *" ${task} "* ]]; then stage_arguments+=(--in "${stores}/${task}/${set}"); fi
+        if [[ -n "${stores}" && " ${stored_tasks} " == *" ${task} "* ]]; then stage_arguments+=(--in "${stores}/${task}/${set}"); fi
         if [ -n "${layers}" ]; then stage_arguments+=(--in "${layers}/${task}/${set}"); fi
     done
     config=$(conf_of "${task}")
@@ -176,6 +171,14 @@ for place in "${!systems[@]}"; do
     # shellcheck disable=SC2206  # a list of options
     how=(--encoder "${specs[${place}]}" ${options[${place}]/--role baseline/})
     if [ "${coded[${place}]}" = yes ]; then stores=${codes}; fi
+    if [ -n "${behind[${place}]}" ]; then
+        depends+=(--in "${behind[${place}]}")
+        how+=(--tokenizer "${behind[${place}]}")
+        make_stores "${dumpdir}/tokens_${folder}" "${system}: tokens" "${depends[@]}" ${stores:+--in "${stores}/{set}"} -- \
+            python -m codec_ssl.bin.extract_labels "${how[@]}" --data_dir "${datadir}/{set}" ${stores:+--store "${stores}/{set}"} \
+            --out "${dumpdir}/tokens_${folder}/{set}" --name "${folder}" --device "${device}"
+        stores=${dumpdir}/tokens_${folder}
+    fi
     if [ "${features}" = cache ]; then
         layers=${dumpdir}/layers/${folder}
         for task in ${tasks}; do
@@ -239,11 +242,5 @@ for place in "${!systems[@]}"; do
     fi
 done
 
-if stage 6 report "${expdir}/report" "REPORT.md" "${scored[@]}"; then
-    results=()
-    for ((place = 1; place < ${#scored[@]}; place += 2)); do results+=("${scored[${place}]}/results.json"); done
-    python -m codec_ssl.bin.report --expdir "${expdir}/scores" --results "${results[@]}" --title "SUPERB: ${recipe}" --out "${expdir}/report"
-    stage_done
-    log "report: $(realpath "${expdir}")/report/REPORT.md"
-fi
+report_stage 6 SUPERB "${expdir}/scores"
 stages_end

@@ -36,3 +36,13 @@ def test_planted_words_are_found(tmp_path, monkeypatch, capsys):
     columns = kept["docs"].tolist()
     expected = [sorted(columns.index(f"d{n}") for n in (q, q + 6)) for q in (3, 4, 5)]
     assert best.tolist() == expected
+
+
+def test_embeddings_that_would_be_learnt_are_compared_as_they_begin(tmp_path, monkeypatch):
+    toy_sequences.make_queries(tmp_path)
+    scores = []
+    for encoder in ("codec", "codes"):
+        (result,) = run(monkeypatch, tmp_path, "--num_resamples", "20", "--encoder", encoder)
+        scores.append(np.load(tmp_path / "scores" / "qbe" / "scores.npz")["scores"])
+    assert result.scored["encoder"].startswith("embeddings of ")
+    np.testing.assert_allclose(scores[0], scores[1], atol=1e-5)

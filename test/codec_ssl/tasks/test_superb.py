@@ -3,28 +3,34 @@
 import json
 import sys
 from collections import Counter
+from dataclasses import asdict
 
 import numpy as np
 import pytest
 import torch
 import yaml
 from processes import exit_code, fork, kill_in_training
-from toy_superb import make_codes, make_ks, task_data, write_codes, write_data_dir
+from toy_asr import write_store
+from toy_superb import SIZES, make_codes, make_ks, task_data, write_codes, write_data_dir
 
 from codec_ssl.bin import superb_evaluate, superb_train
 from codec_ssl.data.data_dir import DataDir
 from codec_ssl.errors import CheckpointError, ConfigError, DataError
 from codec_ssl.evaluation.superb.classification import KeywordSpotting
 from codec_ssl.evaluation.superb.items import LabelledSet
+from codec_ssl.features.base import Origin
 from codec_ssl.features.baselines import CodecEmbeddings
 from codec_ssl.features.cache_writer import write_cache
+from codec_ssl.features.factory import make_encoder
 from codec_ssl.features.stack import LayerStack
 from codec_ssl.report.results import read_results
 from codec_ssl.tasks.superb import SuperbTask
 from codec_ssl.tasks.superb_data import BatchOptions, TrainingItems
 from codec_ssl.tasks.superb_model import ESPnetSuperb
+from codec_ssl.tokenizers.kmeans import KMeans, KMeansOptions
+from codec_ssl.tokenizers.labels import label_maker
 from codec_ssl.tokens.store import TokenStore
-from codec_ssl.train.checkpoint import read_config
+from codec_ssl.train.checkpoint import load_weights, read_config
 from codec_ssl.train.side_by_side import StoredStream
 
 COUNTS = {"train": 24, "valid": 8, "test": 12}
@@ -97,6 +103,26 @@ def test_cached_layers_train_as_the_encoder_does(root, tmp_path):
     assert train(root, tmp_path / "cached", "--max_epoch", "1", features=tmp_path) == live
 
 
+def test_embeddings_of_codes_are_trained_and_go_on_exactly(root, tmp_path):
+    codes = ("--encoder_conf", "name=codes")
+    whole = train(root, tmp_path / "whole", *codes)
+    assert whole != train(root, tmp_path / "frozen")
+    train(root, tmp_path / "cut", *codes, "--max_epoch", "1")
+    assert train(root, tmp_path / "cut", *codes) == whole
+
+
+def test_features_of_what_is_learnt_are_not_cached(root, tmp_path):
+    for split in ("train", "valid"):
+        store = TokenStore(root / "codes/ks" / split)
+        encoder = LayerStack(CodecEmbeddings.from_store(store.path, 50.0))
+        write_cache(encoder, store, 0, tmp_path / split)
+    learnt = LayerStack(make_encoder("codes", store, "cpu"))
+    with pytest.raises(ConfigError, match="expected a frozen encoder, found embeddings of toy"):
+        write_cache(learnt, store, 0, tmp_path / "learnt")
+    with pytest.raises(ConfigError, match="train without a cache"):
+        train(root, tmp_path / "exp", "--encoder_conf", "name=codes", features=tmp_path)
+
+
 def test_a_cache_of_another_encoder_is_refused(root, tmp_path):
     for split in ("train", "valid"):
         store = TokenStore(root / "codes/ks" / split)
@@ -164,6 +190,47 @@ def run(command, *options):
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(sys, "argv", [command.__name__, *map(str, options)])
         command.main()
+
+
+def make_tokens(root, out):
+    """Stores of the first codebook's codes, as if a k-means had made them; returns the k-means."""
+    centroids = torch.randn(SIZES[0], 8, generator=torch.Generator().manual_seed(0))
+    settings = asdict(KMeansOptions(num_clusters=SIZES[0]))
+    kmeans = KMeans.restore({"centroids": centroids}, settings)
+    kmeans.origin = Origin("toy", "toy model", 1, 50.0)
+    for split in COUNTS:
+        codes = TokenStore(root / "codes/ks" / split)
+        tokens = {utt: codes[utt][:, :1] for utt in codes.utt_ids}
+        write_store(out / "ks" / split, tokens, label_maker(kmeans, kmeans.origin), SIZES[:1])
+    return kmeans
+
+
+def test_embeddings_of_tokens_are_trained_saved_and_loaded_again(root, tmp_path):
+    kmeans = make_tokens(root, tmp_path / "tokens")
+    kmeans.save(tmp_path / "km")
+    conf = {"max_epoch": 2, "num_iters_per_epoch": 12, "batch_size": 6, "num_workers": 0}
+    (tmp_path / "ks.yaml").write_text(yaml.safe_dump(conf))
+    common = ["--encoder", "of the k-means", "--tokenizer", tmp_path / "km", "--exp"]
+    common += [tmp_path / "exp", "--datadir", root / "data", "--codes", tmp_path / "tokens"]
+    run(superb_train, *common, "--configs", f"ks={tmp_path}/ks.yaml", "--lrs", "1e-2")
+    exp = tmp_path / "exp/ks/lr_1e-2"
+    _, state = load_weights(exp, "best", prefix="superb.")
+    learnt = state["embeddings.table"]
+    assert learnt.shape == kmeans.centroids.shape
+    assert (learnt - kmeans.centroids).abs().max() > 0.01
+    score = ["--tasks", "ks", "--system", "toy", "--out"]
+    run(superb_evaluate, *common, *score, tmp_path / "scores")
+    [result] = read_results(tmp_path / "scores/ks/results.json").results
+    assert result.value > 0.8 and result.scored["encoder"] == "embeddings of kmeans_stack"
+    assert result.scored["tokenizer"] == str(tmp_path / "km")
+    # It is the checkpoint's embeddings that are scored: without them nothing can be told apart.
+    state["embeddings.table"] = torch.zeros_like(learnt)
+    torch.save({f"superb.{name}": value for name, value in state.items()}, exp / "zeros.pth")
+    (exp / "valid.accuracy.best.pth").unlink()
+    (exp / "valid.accuracy.best.pth").symlink_to("zeros.pth")
+    run(superb_evaluate, *common, *score, tmp_path / "blank")
+    [result] = read_results(tmp_path / "blank/ks/results.json").results
+    assert result.value == pytest.approx(0.25)
 
 
 def make_speakers(root):

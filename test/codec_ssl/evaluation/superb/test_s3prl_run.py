@@ -91,6 +91,13 @@ def test_each_problem_trains_and_scores(task, tmp_path):
     assert list(outcome.test) == more + list(BACKENDS[task].metrics.values())
     assert np.isfinite([outcome.valid, *outcome.test.values()]).all()
     assert outcome.layer_weights == [1.0]
+    # The others' predictions are nowhere.
+    drawn = {"pr": ["per"], "asr": ["wer", "cer"], "sf": ["slot_type_f1", "slot_value_cer"]}
+    assert list(outcome.intervals) == drawn.get(task, more)
+    for name, (low, high) in outcome.intervals.items():
+        assert low <= outcome.test[name] <= high
+    again = run(task, Upstream("logmel", {}), data, tmp_path / "exp", conf=conf)
+    assert {name: tuple(ends) for name, ends in again.intervals.items()} == outcome.intervals
 
 
 @pytest.fixture(scope="module")
@@ -170,23 +177,6 @@ def test_embeddings_of_units_are_trained_and_kept(keywords, tmp_path):
     begun = make_wave_encoder(name).embeddings.table
     assert learnt.shape == begun.shape and not torch.equal(learnt, begun)
     assert list((tmp_path / "kept").glob("*/*.codes"))
-
-
-def test_diarization_is_scored_by_its_segments(tmp_path):
-    from codec_ssl.evaluation.superb.s3prl_run import _diarization_errors
-
-    data_dir = DataDir(make_task(tmp_path, "sd") / "test")
-    folder = tmp_path / "exp" / "evaluate" / "valid_best" / "test" / "prediction"
-    folder.mkdir(parents=True)
-    rows = ["record_id,duration"]
-    for utt in data_dir.utt_ids:  # ann to 0.2 s, bob from 0.1 s to 0.25 s, where it should be 0.35
-        active = torch.zeros(40, 2)
-        active[:10, 0] = active[5:13, 1] = active[30:] = 1.0
-        torch.save(active, folder / f"{utt}.pt")
-        rows.append(f"{utt},0.5")
-    (tmp_path / "exp" / "test.csv").write_text("\n".join(rows) + "\n")
-    errors = _diarization_errors(data_dir, tmp_path / "exp", 50.0)
-    assert errors["der_plain"] == pytest.approx(0.09 / 0.45)
 
 
 @pytest.mark.parametrize(

@@ -1,0 +1,57 @@
+"""What superb1 would do, by its plan: nothing is run."""
+
+from pathlib import Path
+
+import pytest
+from recipes import run_recipe
+
+TASKS = ("--tasks", "ks pr", "--codec", "dac_16k")
+
+
+def plan(folder: Path, *options: str) -> list[tuple[str, str]]:
+    """Stage and output of each line of a plan, outputs below the folder."""
+    done = run_recipe("mini/superb1", folder, "--dry_run", "true", *TASKS, *options)
+    assert done.returncode == 0, done.stderr
+    rows = [line.split() for line in done.stdout.splitlines()]
+    return [(row[1], row[2].removeprefix(f"{folder}/")) for row in rows]
+
+
+def refused(folder: Path, *options: str) -> str:
+    done = run_recipe("mini/superb1", folder, "--dry_run", "true", *TASKS, *options)
+    assert done.returncode != 0
+    return done.stderr
+
+
+@pytest.fixture
+def encoders(tmp_path: Path) -> str:
+    """``--encoders`` with an experiment behind one of others."""
+    (tmp_path / "model").mkdir()
+    (tmp_path / "model/config.yaml").write_text("model: codec2vec\n")
+    return f"other=hubert_base,ours={tmp_path}/model"
+
+
+def test_each_seed_of_fresh_weights_is_a_row_of_its_own(tmp_path: Path, encoders: str):
+    references = ("--references", "untrained untrained:1 untrained:7")
+    outputs = [out for _, out in plan(tmp_path, "--encoders", encoders, *references)]
+    systems = ["other", "ours", "untrained", "untrained_1", "untrained_7"]
+    scored = [out for out in outputs if out.startswith("exp/scores/")]
+    assert scored == [f"exp/scores/{name}/{task}" for name in systems for task in ("ks", "pr")]
+    words = refused(tmp_path, "--encoders", encoders, "--references", "untrained:x")
+    assert "--references untrained:x: the seed is a number" in words
+
+
+def test_tokens_are_stored_before_their_embeddings_are_trained(tmp_path: Path, encoders: str):
+    (tmp_path / "km").mkdir()
+    systems = ("--encoders", "dac=codes", "--references", "")
+    tokens = ("--tokenizers", f"units={tmp_path}/model+{tmp_path}/km,mel=logmel+{tmp_path}/km")
+    lines = plan(tmp_path, *systems, *tokens)
+    stored = [out for stage, out in lines if stage == "codes"]
+    folders = ["dump/codes_dac_16k", "dump/tokens_units", "dump/tokens_mel"]
+    sets = [f"{task}/{name}" for task in ("ks", "pr") for name in ("train", "valid", "test")]
+    assert stored == [f"{folder}/{name}" for folder in folders for name in sets]
+    trained = [out for stage, out in lines if stage == "train"]
+    assert trained == [f"exp/superb/{s}/{t}" for s in ("dac", "units", "mel") for t in ("ks", "pr")]
+    words = refused(tmp_path, *systems, "--features", "cache")
+    assert "--features cache: embeddings of tokens and codes are learnt anew" in words
+    words = refused(tmp_path, *systems, "--tokenizers", "units=km")
+    assert "expected NAME=ENCODER+FOLDER, found 'units=km'" in words
