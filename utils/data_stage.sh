@@ -1,7 +1,9 @@
 #!/usr/bin/env bash
 # The data stage of every TEMPLATE script, sourced after stages.sh: the corpus's local/data.sh, or any folder of audio.
 #
-#   data_stage 1 data SET...     makes ${datadir}/SET for every set
+#   data_stage 1 data SET...             makes ${datadir}/SET for every set
+#   task_data_stage 1 data TASK...       makes ${datadir}/TASK, each an output of its own: another choice of tasks leaves it alone.
+#                                        local/data.sh gets --tasks, a list with commas
 #
 # Uses: datadir, audio_dir, manifest, audio_opts, size, local_data_opts, align.
 
@@ -42,4 +44,19 @@ data_stage() {
         validate_data_dir.sh --no-text "${datadir}/${set}"
     done
     stage_done
+}
+
+task_data_stage() {
+    local number=$1 name=$2 folders task inputs pending=()
+    shift 2
+    folders=$(corpus_folders)
+    inputs=(--in local/data.sh --opt "${folders}" --opt "${size} ${local_data_opts}")
+    for task in "$@"; do
+        if stage "${number}" "${name}" "${datadir}/${task}" "data of ${task}" "${inputs[@]}"; then pending+=("${task}"); fi
+    done
+    if [ "${#pending[@]}" -eq 0 ]; then return 0; fi
+    # shellcheck disable=SC2086  # local_data_opts is a list of options
+    bash local/data.sh --datadir "${datadir}" ${size:+--size "${size}"} --tasks "$(IFS=,; echo "${pending[*]}")" ${local_data_opts}
+    if [ -n "${folders}" ]; then echo "${folders}" >"${datadir}/.corpora"; fi
+    for task in "${pending[@]}"; do stage_done "${datadir}/${task}" "${inputs[@]}"; done
 }

@@ -1,33 +1,52 @@
 #!/usr/bin/env bash
-# Token stores of every set of every task, sourced by TEMPLATE scripts with several tasks after launch.sh.
+# What is kept of every set of every task, sourced by TEMPLATE scripts with several tasks after launch.sh.
+#
+#   for set in $(distinct_sets FOLDER TASK...); do     <task>/<set> of those tasks, for what is kept in FOLDER/<task>/<set>
+#
+# Tasks often have the same recordings: of these the first one comes here, and the others' FOLDER/<task>/<set> are links to its own.
 #
 #   make_stores STORES WHAT [--in INPUT | --opt OPTION]... -- COMMAND...
 #
-# is stage 2 for each set of each task: COMMAND makes STORES/<task>/<set> in ${nj} jobs. In inputs and command {set} stands for
-# <task>/<set>. Tasks often have the same recordings: the first one's store serves them all, by a link.
+# is stage 2 for each of these sets of ${stored_tasks}: COMMAND makes STORES/<task>/<set> in ${nj} jobs. In inputs and command {set}
+# stands for <task>/<set>.
 # Uses: stored_tasks, sets_of, datadir, dry_run.
 
+same_recordings() {  # of two data dirs; most have no segments
+    cmp -s "$1/wav.scp" "$2/wav.scp" || return 1
+    if [ -e "$1/segments" ] || [ -e "$2/segments" ]; then cmp -s "$1/segments" "$2/segments"; fi
+}
+
+distinct_sets() {
+    local folder=$1 task set kept other twin made=()
+    shift
+    for task in "$@"; do
+        for set in $(sets_of "${task}"); do
+            set=${task}/${set}
+            kept=${folder}/${set} twin=""
+            for other in "${made[@]}"; do
+                if same_recordings "${datadir}/${set}" "${datadir}/${other}"; then twin=${other}; fi
+            done
+            if [ -n "${twin}" ] && { [ ! -e "${kept}" ] || [ -L "${kept}" ]; }; then
+                if [ "${dry_run}" = false ]; then mkdir -p "$(dirname "${kept}")" && ln -sfn "$(realpath -m "${folder}/${twin}")" "${kept}"; fi
+                continue
+            fi
+            if [ "${dry_run}" = false ] && [ -L "${kept}" ]; then rm "${kept}"; fi  # of other recordings by now
+            made+=("${set}")
+            echo "${set}"
+        done
+    done
+}
+
 make_stores() {
-    local stores=$1 what=$2 needs=() task set data store twin other done_before=()
+    local stores=$1 what=$2 needs=() set
     shift 2
     while [ "$1" != -- ]; do needs+=("$1") && shift; done
     shift
-    for task in ${stored_tasks}; do
-        for set in $(sets_of "${task}"); do
-            set=${task}/${set}
-            data=${datadir}/${set} store=${stores}/${set} twin=""
-            for other in "${done_before[@]}"; do
-                if cmp -s "${data}/wav.scp" "${datadir}/${other}/wav.scp" && cat "${data}/segments" 2>/dev/null | cmp -s - <(cat "${datadir}/${other}/segments" 2>/dev/null); then twin=${other}; fi
-            done
-            if [ -n "${twin}" ] && { [ ! -e "${store}" ] || [ -L "${store}" ]; }; then
-                if [ "${dry_run}" = false ]; then mkdir -p "$(dirname "${store}")" && ln -sfn "$(realpath -m "${stores}/${twin}")" "${store}"; fi
-                continue
-            fi
-            done_before+=("${set}")
-            if stage 2 codes "${store}" "${what} of ${set}" --in "${data}" "${needs[@]//\{set\}/${set}}"; then
-                run_jobs "${stores}/logs/${task}/$(tr / _ <<<"${set#*/}")" "${@//\{set\}/${set}}"
-                stage_done
-            fi
-        done
+    # shellcheck disable=SC2086  # stored_tasks is a list
+    for set in $(distinct_sets "${stores}" ${stored_tasks}); do
+        if stage 2 codes "${stores}/${set}" "${what} of ${set}" --in "${datadir}/${set}" "${needs[@]//\{set\}/${set}}"; then
+            run_jobs "${stores}/logs/${set%%/*}/$(tr / _ <<<"${set#*/}")" "${@//\{set\}/${set}}"
+            stage_done
+        fi
     done
 }

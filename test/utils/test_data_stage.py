@@ -17,7 +17,7 @@ size="" local_data_opts="" align=""
 . "${{root}}/utils/stages.sh"
 . "${{root}}/utils/data_stage.sh"
 stages_begin "1 data"
-data_stage 1 data
+if [ -n "${{TASKS:-}}" ]; then task_data_stage 1 data ${{TASKS}}; else data_stage 1 data; fi
 stages_end
 """
 DATA = r"""
@@ -59,3 +59,12 @@ def test_a_corpus_that_needs_no_folder_is_made_once(recipe, tmp_path: Path):
     (tmp_path / "local/data.sh").write_text("echo made\n")
     assert recipe() == "made"
     assert recipe() == ""
+
+
+def test_another_choice_of_tasks_leaves_the_data_of_others_alone(recipe, tmp_path: Path):
+    script = 'echo "${@: -1}"; for task in ${4//,/ }; do echo ok >"data/${task}/made"; done\n'
+    (tmp_path / "local/data.sh").write_text(script)
+    assert recipe(TASKS="ks pr") == "ks,pr"
+    assert recipe(TASKS="pr") == ""
+    assert recipe(TASKS="sid ks") == "sid"
+    assert sorted(path.parent.name for path in tmp_path.glob("data/*/made")) == ["ks", "pr", "sid"]

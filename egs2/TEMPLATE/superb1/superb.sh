@@ -75,11 +75,13 @@ for task in ${tasks}; do
 done
 
 stages_begin "1 data" "2 codes" "3 features" "4 train" "5 evaluate" "6 report"
-if [ -z "${audio_dir}" ]; then local_data_opts="--tasks ${tasks// /,} ${local_data_opts}"; fi
-data_stage 1 data
-if [ -n "${audio_dir}" ] && [ "${dry_run}" = false ]; then
-    # Every task is of the same recordings; each takes its own labels.
-    for task in ${tasks}; do
+if [ -z "${audio_dir}" ]; then
+    # shellcheck disable=SC2086  # tasks is a list
+    task_data_stage 1 data ${tasks}
+else
+    data_stage 1 data
+    for task in ${tasks}; do  # every task is of the same recordings; each takes its own labels
+        if [ "${dry_run}" = true ]; then continue; fi
         mkdir -p "${datadir}/${task}"
         for set in train valid test; do ln -sfn "../${set}" "${datadir}/${task}/${set}"; done
     done
@@ -181,18 +183,16 @@ for place in "${!systems[@]}"; do
     fi
     if [ "${features}" = cache ]; then
         layers=${dumpdir}/layers/${folder}
-        for task in ${tasks}; do
-            if [ "${task}" = qbe ]; then continue; fi
-            for set in $(sets_of "${task}"); do
-                data=${datadir}/${task}/${set}
-                if stage 3 features "${layers}/${task}/${set}" "${system}: all layers of ${task}/${set}" "${depends[@]}" --in "${data}" ${stores:+--in "${stores}/${task}/${set}"}; then
-                    cache=("${how[@]}" --all_layers true --data_dir "${data}" ${stores:+--store "${stores}/${task}/${set}"} --out "${layers}/${task}/${set}" --device "${device}")
-                    python -m codec_ssl.bin.cache_features "${cache[@]}" --plan_only true
-                    ${gpu_cmd} --gpu "${job_gpu}" --num_threads "${OMP_NUM_THREADS}" "JOB=1:${nj}" "${layers}/logs/${task}/${set//\//_}.JOB.log" -- \
-                        python -m codec_ssl.bin.cache_features "${cache[@]}" --num_jobs "${nj}" --job JOB
-                    stage_done
-                fi
-            done
+        # shellcheck disable=SC2086  # tasks is a list
+        for set in $(distinct_sets "${layers}" ${tasks/qbe/}); do
+            data=${datadir}/${set}
+            if stage 3 features "${layers}/${set}" "${system}: all layers of ${set}" "${depends[@]}" --in "${data}" ${stores:+--in "${stores}/${set}"}; then
+                cache=("${how[@]}" --all_layers true --data_dir "${data}" ${stores:+--store "${stores}/${set}"} --out "${layers}/${set}" --device "${device}")
+                python -m codec_ssl.bin.cache_features "${cache[@]}" --plan_only true
+                ${gpu_cmd} --gpu "${job_gpu}" --num_threads "${OMP_NUM_THREADS}" "JOB=1:${nj}" "${layers}/logs/${set%%/*}/$(tr / _ <<<"${set#*/}").JOB.log" -- \
+                    python -m codec_ssl.bin.cache_features "${cache[@]}" --num_jobs "${nj}" --job JOB
+                stage_done
+            fi
         done
     fi
 
