@@ -25,6 +25,7 @@ def get_parser() -> argparse.ArgumentParser:
     add_superb_options(parser)
     add = parser.add_argument
     add("--tasks", nargs="+", required=True, help="tasks that were trained")
+    add("--lrs", nargs="+", help="learning rates to choose from; default: all that were ever tried")
     add("--batch_size", type=int, default=BATCH_SIZE, help="utterances of a batch")
     add_result_options(parser)
     return parser
@@ -33,7 +34,7 @@ def get_parser() -> argparse.ArgumentParser:
 def main() -> None:
     """Parse, score, write."""
     args = get_parser().parse_args()
-    places = Places(args.exp, args.datadir, args.codes, args.layers)
+    places = Places(args.exp, args.datadir, args.codes, args.layers, args.lrs)
     for task in args.tasks:
         begin = time.perf_counter()
         outcome = score_task(task, places, args.device, args.batch_size)

@@ -73,29 +73,30 @@ def folds_of(folder: str | Path) -> list[str]:
     return sorted(found, key=lambda name: int(name.removeprefix("fold"))) or [WHOLE]
 
 
-def choose(exp: str | Path, problem: type[Problem]) -> Choice:
+def choose(exp: str | Path, problem: type[Problem], rates: Sequence[str] | None = None) -> Choice:
     """The rate with the best score on the valid set; of equals the lower one.
 
     Args:
         exp: Folder of the system.
         problem: The task.
+        rates: The grid; None: all rates that were ever tried.
 
     Raises:
         DataError: A training is missing or was cut short, or all of them diverged.
     """
     folder = Path(exp) / problem.name
     folds = folds_of(folder)
-    rates = sorted(
-        {path.name.removeprefix("lr_") for fold in folds for path in (folder / fold).glob("lr_*")},
-        key=float,
-    )
-    if not rates:
+    tried = {
+        path.name.removeprefix("lr_") for fold in folds for path in (folder / fold).glob("lr_*")
+    }
+    grid = sorted(tried if rates is None else set(rates), key=float)
+    if not grid:
         raise DataError(f"{folder}: expected trainings, found none", stage="train")
-    by_rate = {rate: _score(folder, folds, rate, problem) for rate in rates}
+    by_rate = {rate: _score(folder, folds, rate, problem) for rate in grid}
     good = {rate: score for rate, score in by_rate.items() if score is not None}
     if not good:
         raise DataError(
-            f"{folder}: every training diverged, with rates {', '.join(rates)}: add lower ones",
+            f"{folder}: every training diverged, with rates {', '.join(grid)}: add lower ones",
             stage="train",
         )
     best = next(iter(good))

@@ -4,7 +4,7 @@ Letters: L layers, U utterances.
 """
 
 import logging
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -39,12 +39,14 @@ class Places:
         datadir: Data dirs: ``<task>/[<fold>/]<set>``.
         codes: Token stores like these, for encoders that take codes.
         layers: Feature caches like these; the encoder then doesn't run.
+        rates: Learning rates to choose from; None: all that were ever tried.
     """
 
     exp: Path
     datadir: Path
     codes: Path | None = None
     layers: Path | None = None
+    rates: Sequence[str] | None = None
 
 
 @dataclass(frozen=True)
@@ -90,7 +92,7 @@ def score_task(
         CheckpointError: The encoder is not the one of the trainings.
     """
     problem = problem_class(task)
-    choice = choose(places.exp, problem)
+    choice = choose(places.exp, problem, places.rates)
     found = []
     for fold in folds_of(places.exp / task):
         exp = places.exp / task / fold / f"lr_{choice.rate}"

@@ -236,7 +236,7 @@ for place in "${!systems[@]}"; do
         if [ -n "${trained}" ] && [ "${backend}" = s3prl ]; then
             "${scorer[@]}" "${out}/evaluate.log" -- "${s3prl[@]}" --tasks ${trained} "${result[@]}"
         elif [ -n "${trained}" ]; then
-            "${scorer[@]}" "${out}/evaluate.log" -- python -m codec_ssl.bin.superb_evaluate "${common[@]}" --tasks ${trained} "${result[@]}" ${evaluate_args}
+            "${scorer[@]}" "${out}/evaluate.log" -- python -m codec_ssl.bin.superb_evaluate "${common[@]}" --tasks ${trained} --lrs ${lrs} "${result[@]}" ${evaluate_args}
         fi
         for task in "${pending[@]}"; do score_args "${task}" && stage_done "${out}/${task}" "${stage_arguments[@]}"; done
     fi

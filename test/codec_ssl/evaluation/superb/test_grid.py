@@ -29,6 +29,16 @@ def test_the_rate_with_the_best_epoch_wins_and_of_equals_the_lower_one(tmp_path)
     assert found.by_rate == {"1e-4": 0.1, "1e-3": 0.9, "1e-2": 0.9, "1e-1": None, "1e0": None}
 
 
+def test_only_the_rates_of_the_grid_are_compared(tmp_path):
+    write(tmp_path, "ks/lr_1e-2", [0.5])
+    write(tmp_path, "ks/lr_1e-3", [0.4])
+    write(tmp_path, "ks/lr_1e-1", [0.9])
+    write(tmp_path, "ks/lr_1e0", [0.9], mark=None)  # cut short, and not asked for any more
+    assert choose(tmp_path, KeywordSpotting, ["1e-2", "1e-3"]).by_rate == {"1e-3": 0.4, "1e-2": 0.5}
+    with pytest.raises(DataError, match=r"lr_1e-4: expected a finished training"):
+        choose(tmp_path, KeywordSpotting, ["1e-2", "1e-4"])
+
+
 def test_of_errors_the_least_is_the_best(tmp_path):
     for rate, value in {"1e-3": 0.3, "1e-4": 0.2}.items():
         write(tmp_path, f"sv/lr_{rate}", [value], "eer")
