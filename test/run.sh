@@ -41,5 +41,6 @@ ruff format --check || status=1
 scripts | xargs -0 shellcheck || status=1
 if [ "${status}" -ne 0 ]; then echo "test/run.sh: the linters complain, see above; the tests follow" >&2; fi
 
-pytest -n 2 --dist loadgroup "${marker[@]}" "$@" || status=$?
+# Files stay on one worker; the order is that of test/conftest.py.
+pytest -n 2 --dist loadfile --no-loadscope-reorder "${marker[@]}" "$@" || status=$?
 exit "${status}"

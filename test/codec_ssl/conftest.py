@@ -29,7 +29,7 @@ def forked() -> Callable[..., int]:
     return lambda function, *args, **kwargs: exit_code(fork(function, *args, **kwargs))
 
 
-@pytest.fixture
+@pytest.fixture(scope="module")
 def in_parallel() -> Callable[..., list[int]]:
     """Run functions in child processes at once; their exit codes."""
     return lambda *functions: [exit_code(child) for child in [fork(f) for f in functions]]

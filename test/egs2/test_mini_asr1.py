@@ -17,7 +17,7 @@ RECIPE = "mini/asr1"
 # A quarter of the codec's training is enough here: its quality is the promise of other recipes.
 SMALLEST = ("--size", "ci", "--codec_args", "--max_epoch 1")
 
-pytestmark = [pytest.mark.recipe, pytest.mark.timeout(1200), pytest.mark.xdist_group("mini_asr1")]
+pytestmark = [pytest.mark.recipe, pytest.mark.timeout(1200)]
 
 
 @pytest.fixture(scope="module")

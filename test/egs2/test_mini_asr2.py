@@ -16,7 +16,7 @@ from codec_ssl.tokens.store import TokenStore
 ROOT = Path(__file__).resolve().parents[2]
 TINY = "--max_epoch 1 --num_iters_per_epoch 5"
 
-pytestmark = [pytest.mark.recipe, pytest.mark.timeout(1200), pytest.mark.xdist_group("mini_asr2")]
+pytestmark = [pytest.mark.recipe, pytest.mark.timeout(1200)]
 
 
 def run(folder: Path, tokens: Path, data: Path, *options: str) -> subprocess.CompletedProcess:

@@ -16,7 +16,7 @@ from codec_ssl.tokens.store import TokenStore
 
 RECIPE = EGS / "mini/codec1"
 
-pytestmark = [pytest.mark.recipe, pytest.mark.timeout(1800), pytest.mark.xdist_group("mini_codec1")]
+pytestmark = [pytest.mark.recipe, pytest.mark.timeout(1800)]
 
 
 def codec1(folder: Path, *options: str) -> str:

@@ -13,7 +13,7 @@ BRIEF = [
     "--hidden_dim 64 --lr 3.2e-3 --grid_points 1 --max_epochs 45 --patience 5 --batch_size 32",
 ]
 
-pytestmark = [pytest.mark.recipe, pytest.mark.timeout(2400), pytest.mark.xdist_group("mini_mae1")]
+pytestmark = [pytest.mark.recipe, pytest.mark.timeout(2400)]
 
 
 def run(folder: Path, *options: str) -> str:

@@ -7,7 +7,7 @@ import pytest
 import torch
 from recipes import MAE1, finish_recipe
 
-pytestmark = [pytest.mark.recipe, pytest.mark.timeout(2400), pytest.mark.xdist_group("mini_mae1")]
+pytestmark = [pytest.mark.recipe, pytest.mark.timeout(2400)]
 
 
 @pytest.fixture

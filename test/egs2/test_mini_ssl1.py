@@ -15,7 +15,7 @@ ROOT = Path(__file__).resolve().parents[2]
 RECIPE = ROOT / "egs2" / "mini" / "ssl1"
 FOLDERS = ("data", "dump", "exp")
 
-pytestmark = [pytest.mark.recipe, pytest.mark.timeout(2400), pytest.mark.xdist_group("mini_ssl1")]
+pytestmark = [pytest.mark.recipe, pytest.mark.timeout(2400)]
 
 
 def start(folder: Path, *options: str) -> subprocess.Popen:

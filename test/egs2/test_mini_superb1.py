@@ -22,7 +22,7 @@ TINY = [
     *("--evaluate_args", "--num_resamples 100"),
 ]
 
-pytestmark = [pytest.mark.recipe, pytest.mark.timeout(2400), pytest.mark.xdist_group("superb1")]
+pytestmark = [pytest.mark.recipe, pytest.mark.timeout(2400)]
 
 
 @pytest.fixture(scope="module")

@@ -11,7 +11,7 @@ from codec_ssl.tokens.store import TokenStore
 FEATURES = "r0_reconstruction_l2"
 TOKENIZERS = ("kmeans", "vq", "repcodec")
 
-pytestmark = [pytest.mark.recipe, pytest.mark.timeout(2400), pytest.mark.xdist_group("mini_tok1")]
+pytestmark = [pytest.mark.recipe, pytest.mark.timeout(2400)]
 
 
 def tok1(folder: Path) -> str:

@@ -17,7 +17,7 @@ from codec_ssl.tts.phone_store import PhoneStore
 ROOT = Path(__file__).resolve().parents[2]
 RECIPE = "mini/tts1"
 
-pytestmark = [pytest.mark.recipe, pytest.mark.timeout(1200), pytest.mark.xdist_group("mini_tts1")]
+pytestmark = [pytest.mark.recipe, pytest.mark.timeout(1200)]
 
 
 # Half of the codec's training is enough here: its quality is the promise of other recipes.

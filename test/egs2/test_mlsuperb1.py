@@ -18,7 +18,7 @@ from codec_ssl.tokens.store import TokenStore
 
 RUN = EGS / "superb/mlsuperb1/run.sh"
 
-pytestmark = [pytest.mark.recipe, pytest.mark.timeout(1200), pytest.mark.xdist_group("mlsuperb1")]
+pytestmark = [pytest.mark.recipe, pytest.mark.timeout(1200)]
 
 
 def run(folder: Path, *options: str) -> subprocess.CompletedProcess:

@@ -14,7 +14,7 @@ import soundfile
 ROOT = Path(__file__).resolve().parents[2]
 PITCH = {"ann": 110.0, "bob": 190.0}  # Hz
 
-pytestmark = [pytest.mark.recipe, pytest.mark.timeout(1200), pytest.mark.xdist_group("new_recipe")]
+pytestmark = [pytest.mark.recipe, pytest.mark.timeout(1200)]
 # The smallest size: the recipe's ci configs, an epoch each; two sets rather than three, one job.
 TINY = [
     *("--size", "ci", "--nj", "1", "--test_set", "valid"),

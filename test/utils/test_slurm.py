@@ -21,7 +21,6 @@ import pytest
 from processes import alive, wait_for
 
 ROOT = Path(__file__).resolve().parents[2]
-pytestmark = pytest.mark.xdist_group("slurm")
 
 SLURM = ROOT / "utils/slurm.py"
 PROGRAMS = ("slurmctld", "slurmd", "sbatch", "squeue", "scancel", "munged")

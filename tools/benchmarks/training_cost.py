@@ -156,6 +156,7 @@ def get_parser() -> argparse.ArgumentParser:
     )
     parser.add_argument("--device", default="cuda" if torch.cuda.is_available() else "cpu")
     parser.add_argument("--compile", action="store_true", help="Compile our layers")
+    parser.add_argument("--num_layers", type=int, default=12, help="Of both encoders; BASE has 12")
     parser.add_argument("--peak_tflops", type=float, help="Of the device at bf16, for MFU")
     parser.add_argument("--json", help="Write the figures there")
     table = parser.add_argument_group("Table II")
@@ -196,7 +197,10 @@ def main() -> None:
         batches = [batches[round(i)] for i in chosen]
         files = {utt: path for utt, (path, _) in found.items()}
         stored = storage(args, list(files.values()), codes)
-        sides = [Ours(codes, labels, device, args.compile), Theirs(files, labels, device)]
+        sides = [
+            Ours(codes, labels, device, args.compile, args.num_layers),
+            Theirs(files, labels, device, args.num_layers),
+        ]
         lengths = [[min(frames[u], int(CROP_SECONDS * FRAME_RATE)) for u in b] for b in batches]
         audio = args.repeats * sum(map(sum, lengths)) / FRAME_RATE
         padded = sum(len(b) * max(b) for b in lengths)
@@ -217,7 +221,7 @@ def main() -> None:
             seconds = measure(sides, batches, dtype, args.repeats)
             flops = {
                 side.name: args.repeats
-                * sum(useful_flops(b, side.name == "hubert") for b in lengths)
+                * sum(useful_flops(b, side.name == "hubert", args.num_layers) for b in lengths)
                 for side in sides
             }
             peak = args.peak_tflops and args.peak_tflops * 1e12

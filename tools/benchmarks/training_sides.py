@@ -105,7 +105,12 @@ class Ours(Side):
     name = "codec2vec"
 
     def __init__(
-        self, codes: TokenStore, labels: TokenStore, device: torch.device, compiled: bool
+        self,
+        codes: TokenStore,
+        labels: TokenStore,
+        device: torch.device,
+        compiled: bool,
+        num_layers: int,
     ) -> None:
         model = build_codec2vec(
             {
@@ -116,7 +121,7 @@ class Ours(Side):
                     "init": "random",
                     "codebook_dropout": "prefix",
                 },
-                "encoder_conf": {"layerdrop": 0.0},
+                "encoder_conf": {"layerdrop": 0.0, "num_layers": num_layers},
                 "target": "cluster",
                 "target_conf": {"num_classes": CLASSES},
             }
@@ -144,8 +149,11 @@ class Theirs(Side):
 
     name = "hubert"
 
-    def __init__(self, files: dict[str, Path], labels: TokenStore, device: torch.device) -> None:
+    def __init__(
+        self, files: dict[str, Path], labels: TokenStore, device: torch.device, num_layers: int
+    ) -> None:
         config = HubertConfig(
+            num_hidden_layers=num_layers,
             hidden_dropout=0.1,
             attention_dropout=0.1,
             activation_dropout=0.0,
@@ -196,9 +204,9 @@ def _first(out: Tensor | tuple[Tensor, ...]) -> Tensor:
     return out[0] if isinstance(out, tuple) else out
 
 
-def useful_flops(lengths: Sequence[int], waveform: bool) -> float:
+def useful_flops(lengths: Sequence[int], waveform: bool, layers: int) -> float:
     """Multiply-adds count 2; forward once, backward twice; real frames only."""
-    dim, ffn, layers = 768, 3072, 12
+    dim, ffn = 768, 3072
     per_frame = layers * (4 * dim * dim + 2 * dim * ffn) + dim * (dim // 16) * 128
     per_frame += (512 if waveform else LATENT) * dim
     attention = sum(layers * 2 * dim * n * n for n in lengths)

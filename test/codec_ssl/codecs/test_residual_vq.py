@@ -1,8 +1,8 @@
 """ESPnet's residual quantizer on several processes: what our trainings rely on, run for real."""
 
-import subprocess
-import sys
+from collections.abc import Callable
 from datetime import timedelta
+from functools import partial
 from pathlib import Path
 
 import pytest
@@ -69,7 +69,7 @@ def trained(rank: int) -> dict[str, dict[str, torch.Tensor]]:
     return held
 
 
-def run_rank(rank: int, folder: str) -> None:
+def run_rank(rank: int, folder: Path) -> None:
     torch.set_num_threads(1)
     # A rank that the other one leaves alone, as with entries that only one of them restarts, ends.
     limit = timedelta(seconds=PATIENCE)
@@ -79,16 +79,12 @@ def run_rank(rank: int, folder: str) -> None:
 
 
 @pytest.fixture(scope="module")
-def ranks(tmp_path_factory: pytest.TempPathFactory) -> list[dict[str, dict[str, torch.Tensor]]]:
+def ranks(
+    tmp_path_factory: pytest.TempPathFactory, in_parallel: Callable[..., list[int]]
+) -> list[dict[str, dict[str, torch.Tensor]]]:
     folder = tmp_path_factory.mktemp("ranks")
-    command = [sys.executable, __file__]
-    started = [subprocess.Popen([*command, str(rank), str(folder)]) for rank in range(2)]
-    try:
-        assert [rank.wait(timeout=500) for rank in started] == [0, 0]
-    finally:
-        for rank in started:
-            rank.kill()
-    return [torch.load(Path(folder) / f"{rank}.pt", weights_only=True) for rank in range(2)]
+    assert in_parallel(*(partial(run_rank, rank, folder) for rank in (0, 1))) == [0, 0]
+    return [torch.load(folder / f"{rank}.pt", weights_only=True) for rank in (0, 1)]
 
 
 def book(state: dict[str, torch.Tensor], name: str, layer: int = 0) -> torch.Tensor:
@@ -129,7 +125,3 @@ def test_a_dead_entry_comes_back_as_a_latent_of_some_rank_and_stays(ranks):
     # The next moving average starts from it, among the data; it does not fall back to 100.
     assert book(ranks[0]["next"], "embed")[3].abs().max() < 10
     assert book(ranks[0]["next"], "cluster_size")[3] > 1.5
-
-
-if __name__ == "__main__":
-    run_rank(int(sys.argv[1]), sys.argv[2])

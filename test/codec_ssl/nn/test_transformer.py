@@ -210,12 +210,17 @@ def test_unknown_choices_are_refused(conf):
 
 
 @pytest.mark.slow
-def test_compiled_layers_give_the_same_numbers():
+def test_compiled_layers_give_the_same_numbers_and_gradients():
     encoder = small_encoder(num_layers=1).eval()
     layout = PackedLayout.from_lengths(LENGTHS)
-    x = torch.randn(layout.num_frames, 64)
+    x = torch.randn(layout.num_frames, 64, requires_grad=True)
+    weight = torch.randn(layout.num_frames, 64)
     wanted = encoder(x, layout).last
+    gradient = torch.autograd.grad((wanted * weight).sum(), x)[0]
     names = list(encoder.state_dict())
     encoder.compile_layers()
-    assert torch.allclose(encoder(x, layout).last, wanted, atol=2e-5)
+    found = encoder(x, layout).last
+    assert torch.allclose(found, wanted, atol=2e-5)
+    found_gradient = torch.autograd.grad((found * weight).sum(), x)[0]
+    assert torch.allclose(found_gradient, gradient, atol=2e-4)
     assert list(encoder.state_dict()) == names

@@ -1,6 +1,5 @@
 import copy
-import subprocess
-import sys
+from functools import partial
 
 import pytest
 import torch
@@ -255,16 +254,9 @@ def run_rank(rank, folder):
     dist.destroy_process_group()
 
 
-@pytest.mark.slow
-def test_two_ranks_hold_the_same_codebooks_and_teacher_after_50_steps(tmp_path):
-    command = [sys.executable, __file__]
-    ranks = [subprocess.Popen([*command, str(rank), str(tmp_path)]) for rank in range(2)]
-    assert [rank.wait(timeout=240) for rank in ranks] == [0, 0]
+def test_two_ranks_hold_the_same_codebooks_and_teacher_after_50_steps(tmp_path, in_parallel):
+    assert in_parallel(*(partial(run_rank, rank, tmp_path) for rank in (0, 1))) == [0, 0]
     first, second = (torch.load(tmp_path / f"{rank}.pt", weights_only=True) for rank in range(2))
     assert first["target.teacher.updates"] == 50
     for name, value in first.items():
         assert torch.equal(value, second[name]), name
-
-
-if __name__ == "__main__":
-    run_rank(int(sys.argv[1]), sys.argv[2])
