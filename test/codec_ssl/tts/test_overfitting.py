@@ -80,9 +80,9 @@ def learnt(tmp_path_factory, call):
     out = ["--out", root / "phones", "--f0_min", 50, "--finalize", "true"]
     call(tts_phones, "--data_dir", root / "data", "--frames", root / "codes", *out)
     options = f"""--output_dir {root}/exp --codec {root}/codec --speakers true --num_workers 0
-        --use_tensorboard false --max_epoch 2 --num_iters_per_epoch 75 --batch_bins 2000
-        --optim_conf lr=0.002 --scheduler warmuplr --scheduler_conf warmup_steps=20""".split()
-    conf = {"adim": 96, "aheads": 2, "elayers": 2, "eunits": 192, "dlayers": 2, "dunits": 192}
+        --use_tensorboard false --max_epoch 2 --num_iters_per_epoch 50 --batch_bins 2000
+        --optim_conf lr=0.004 --scheduler warmuplr --scheduler_conf warmup_steps=15""".split()
+    conf = {"adim": 96, "aheads": 2, "elayers": 1, "eunits": 192, "dlayers": 2, "dunits": 192}
     conf |= {"positionwise_conv_kernel_size": 3, "pitch_embed_dropout": 0.0}
     conf |= {"energy_embed_dropout": 0.0, "duration_predictor_dropout_rate": 0.0}
     conf |= {"pitch_predictor_dropout": 0.0, "energy_predictor_dropout": 0.0}
