@@ -9,6 +9,7 @@ import soundfile
 import torch
 import toy_vocoder
 from processes import kill_in_training
+from ranks import read_ranks, two_ranks
 
 from codec_ssl.data.data_dir import DataDir
 from codec_ssl.data.data_dir_edits import subset
@@ -78,6 +79,25 @@ def test_killed_and_resumed_equals_uninterrupted(
     stats = history(tmp_path / "whole")[-1]["train"]
     assert ("duration_loss" in stats) == (more[0] == DURATIONS[0])
     assert stats["optim0_lr0"] == stats["optim1_lr0"] == pytest.approx(2e-4 * 0.999)
+
+
+def test_two_processes_hold_one_model_which_is_that_of_one_process(
+    tmp_path, task, root, forked, in_parallel
+):
+    # A large eps: without it, Adam takes the sign of gradients that are rounding errors.
+    eps = ("--optim_conf", "eps=0.01", "--optim2_conf", "eps=0.01", "--batch_size", 4)
+    more = ["--speakers", "table", *eps]
+    one, two = (toy_vocoder.command(root, tmp_path / name, *more) for name in ("one", "two"))
+    assert forked(run, task, one) == 0
+    ranks = two_ranks(task, two, tmp_path, "generator_loss")
+    assert in_parallel(*ranks) == [0, 0]
+    first, second = read_ranks(tmp_path)
+    torch.testing.assert_close(first["model"], second["model"], rtol=0, atol=0)
+    assert first["losses"] == second["losses"]
+    alone = [epoch["train"]["generator_loss"] for epoch in history(tmp_path / "one")]
+    assert first["losses"] == pytest.approx(alone, rel=1e-4)
+    joined = load_weights(tmp_path / "one")[1]
+    torch.testing.assert_close(first["model"], joined, rtol=1e-3, atol=1e-5)
 
 
 def batch_of(data):
