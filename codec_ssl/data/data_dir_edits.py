@@ -68,7 +68,7 @@ def choose(source: DataDir, count: int, how: str = "spread") -> list[str]:
     """
     utt_ids = source.utt_ids
     if how == "per-spk":
-        return [utt for group in _by_speaker(source) for utt in _spread(group, count)]
+        return [utt for group in _by_speaker(source) for utt in spread(group, count)]
     if not 0 < count <= len(utt_ids):
         raise DataError(f"{source.path}: expected 1 to {len(utt_ids)} utterances, found {count}")
     if how == "first":
@@ -79,7 +79,7 @@ def choose(source: DataDir, count: int, how: str = "spread") -> list[str]:
         seconds = {utt_id: audio_info(source.source(utt_id)).duration for utt_id in utt_ids}
         return sorted(utt_ids, key=lambda utt_id: (seconds[utt_id], utt_id))[:count]
     if how == "spread":
-        return _spread(utt_ids, count)
+        return spread(utt_ids, count)
     if how == "speakers":
         chosen: list[str] = []
         groups = _by_speaker(source)
@@ -210,6 +210,7 @@ def _by_speaker(source: DataDir) -> list[list[str]]:
     return [groups[speaker] for speaker in sorted(groups)]
 
 
-def _spread[T](items: Sequence[T], count: int) -> list[T]:
+def spread[T](items: Sequence[T], count: int) -> list[T]:
+    """Choose so many items, or all where there are fewer, evenly over a sequence."""
     count = min(count, len(items))
     return [items[index * len(items) // count] for index in range(count)]

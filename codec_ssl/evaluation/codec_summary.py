@@ -22,7 +22,8 @@ class Mean:
 
     Attributes:
         metric: Its name.
-        value: Mean over the utterances that have it; of a word error rate, errors over words.
+        value: Mean over the utterances that have it; of a rate, errors over words or
+            frames.
         interval: 95 % interval, utterances resampled; None of a single utterance.
         utterances: How many have it.
         reasons: Of the others, reason by utterance.

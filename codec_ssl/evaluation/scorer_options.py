@@ -62,6 +62,7 @@ _NEED_WEIGHTS = {
 _PACKAGES = {
     "mcd": {"pyworld": "pyworld", "pysptk": "pysptk"},
     "f0_corr": {"pyworld": "pyworld", "pysptk": "pysptk"},
+    **{metric: {"pyworld": "pyworld"} for metric in ("vde", "gpe", "ffe", "f0_correlation")},
     "pesq": {"pesq": "pesq"},
     "ci_sdr": {"ci_sdr": "ci_sdr"},
     "si_sdr": {"ci_sdr": "ci_sdr"},

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from functools import partial
 
 from codec_ssl.errors import ConfigError
-from codec_ssl.evaluation import mel_cepstrum, opinion, signal, speaker, versa
+from codec_ssl.evaluation import mel_cepstrum, opinion, pitch, signal, speaker, versa
 from codec_ssl.evaluation.pair import CannotScore, Pair
 from codec_ssl.evaluation.scorer_options import BACKENDS, ScorerOptions, maker_of, unavailable
 from codec_ssl.evaluation.scores import Score
@@ -22,11 +22,19 @@ _Function = Callable[..., float]
 _logger = logging.getLogger(__name__)
 
 
+# What one pitch analysis gives.
+_PITCH: dict[str, Callable[..., Score | float]] = {
+    "vde": pitch.voicing_errors,
+    "gpe": pitch.gross_errors,
+    "ffe": pitch.frame_errors,
+    "f0_correlation": pitch.log_correlation,
+}
 # Rates that metrics are defined at; the others take signals as they are. A pair is resampled once.
 _RATES = {
     "visqol": signal.VISQOL_RATE,
     **dict.fromkeys(("mcd", "pesq", "dnsmos", "utmos", "sheet_ssqa"), signal.SPEECH_RATE),
     **dict.fromkeys(("speech_bert", "wer", "speaker_similarity"), signal.SPEECH_RATE),
+    **dict.fromkeys(_PITCH, signal.SPEECH_RATE),
 }
 _SIGNAL: dict[str, _Function] = {
     "pesq": signal.pesq,
@@ -137,12 +145,14 @@ def _versa_scorers(options: ScorerOptions) -> tuple[list[Scorer], dict[str, str]
 
 
 def _own_scorers(metrics: Sequence[str], options: ScorerOptions) -> list[Scorer]:
-    scorers = []
-    world = tuple(metric for metric in metrics if metric in ("mcd", "f0_corr"))
-    if world:
-        scorers.append(Scorer(world, maker_of(world[0], options), _world))
+    scorers, analysed = [], set()
+    for members, run in ((("mcd", "f0_corr"), _world), (tuple(_PITCH), _pitch)):
+        wanted = tuple(metric for metric in metrics if metric in members)
+        if wanted:
+            scorers.append(Scorer(wanted, maker_of(wanted[0], options), run))
+            analysed |= set(wanted)
     for metric in metrics:
-        if metric not in world:
+        if metric not in analysed:
             run = _run(metric, options)
             scorers.append(Scorer((metric,), maker_of(metric, options), run))
     return scorers
@@ -220,4 +230,18 @@ def _world(pair: Pair) -> Found:
         found["f0_corr"] = Score(mel_cepstrum.correlation(*analyses))
     except CannotScore as error:
         found["f0_corr"] = error.message
+    return found
+
+
+def _pitch(pair: Pair) -> Found:
+    """Errors of pitch and voicing, of one analysis."""
+    curves = pitch.pitch_pair(*pair.aligned(signal.SPEECH_RATE), signal.SPEECH_RATE)
+    found: dict[str, Score | str] = {}
+    for metric, function in _PITCH.items():
+        try:
+            value = function(*curves)
+        except CannotScore as error:
+            found[metric] = error.message
+        else:
+            found[metric] = value if isinstance(value, Score) else Score(value)
     return found

@@ -20,8 +20,8 @@ class Score(NamedTuple):
     """A number that an utterance adds to the set's: ``sum(part) / sum(whole)``.
 
     Attributes:
-        part: The value itself, or for a word error rate the errors.
-        whole: 1, or for a word error rate the words.
+        part: The value itself, or for an error rate the errors.
+        whole: 1, or for an error rate what could be wrong: words, or frames.
     """
 
     part: float

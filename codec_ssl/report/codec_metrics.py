@@ -1,7 +1,7 @@
 """The measures of a codec: their names, units, and which end of them is the good one.
 
-The eleven of Do Neural Codecs Generalize? (arXiv 2601.12205), and four that other codec papers
-print.
+The eleven of Do Neural Codecs Generalize? (arXiv 2601.12205), four that other codec papers print,
+and four of pitch by which vocoders are measured (arXiv 2309.00169, Table 4).
 """
 
 from collections.abc import Sequence
@@ -63,12 +63,20 @@ _ALL = (
     Metric("si_sdr", "SI-SDR", "dB", "higher"),
     Metric("mel_distance", "mel distance", "distance", "lower", 3),
     Metric("stft_distance", "STFT distance", "distance", "lower", 3),
+    Metric("vde", "VDE", "fraction", "lower", 1),
+    Metric("gpe", "GPE", "fraction", "lower", 1),
+    Metric("ffe", "FFE", "fraction", "lower", 1),
+    Metric("f0_correlation", "log F0 correlation", "ratio", "higher", 3),
 )
 METRICS = {metric.name: metric for metric in _ALL}
 GROUPS: dict[str, tuple[str, ...]] = {
     "speech": tuple(METRICS)[:11],
     "audio": ("mcd", "ci_sdr", "visqol"),
     "tts": ("wer", "utmos", "speaker_similarity"),
+    "vocoder": (
+        *("wer", "vde", "ffe", "f0_correlation", "speaker_similarity"),
+        *("pesq", "stoi", "mel_distance"),
+    ),
     "all": tuple(METRICS),
 }
 
@@ -78,7 +86,8 @@ def expand(names: Sequence[str]) -> list[str]:
 
     Args:
         names: Such as ``["audio", "stoi"]``. ``speech`` are the paper's eleven, ``audio`` the
-            three that it uses for sound that isn't speech, ``tts`` those of synthesis.
+            three that it uses for sound that isn't speech, ``tts`` those of synthesis, ``vocoder``
+            those of speech made again from tokens.
 
     Raises:
         ConfigError: If a name is neither, or there is none.

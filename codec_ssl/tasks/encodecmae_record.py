@@ -10,6 +10,7 @@ from codec_ssl.errors import CheckpointError, ConfigError
 from codec_ssl.features.cache import digest_of
 from codec_ssl.features.encodecmae import KIND
 from codec_ssl.ssl.mae_objective import CODES, LABELS, streams_of
+from codec_ssl.tasks.data_paths import check_same_data
 from codec_ssl.tasks.encodecmae_data import FEATURES, SPLITS, Material
 from codec_ssl.tokens import contract
 from codec_ssl.train.checkpoint import read_config
@@ -72,9 +73,4 @@ def check_resume(data_record: Mapping[str, Any], exp_dir: str | Path) -> None:
             f"{exp_dir}: expected the codec {codecs[0]}, found {codecs[1]}; use another"
             " --output_dir"
         )
-    for split in SPLITS:
-        if before.get(split) != data_record[split]:
-            raise CheckpointError(
-                f"{exp_dir}: expected the {split} data that it was trained with,"
-                f" {before.get(split)}, found {data_record[split]}; use another --output_dir"
-            )
+    check_same_data(exp_dir, before, data_record, SPLITS)

@@ -52,7 +52,7 @@ def test_the_direction_of_better_is_the_metrics_own():
     assert extremes(comparison, "german", "pesq") == ({"English"}, {"Multilingual"})
     assert extremes(comparison, "german", "wer")[0] == {"English"}
     lower = {name for name, metric in METRICS.items() if metric.better == "lower"}
-    assert lower == {"mcd", "wer", "mel_distance", "stft_distance"}
+    assert lower == {"mcd", "wer", "mel_distance", "stft_distance", "vde", "gpe", "ffe"}
 
 
 def test_values_that_print_alike_tie():
@@ -206,7 +206,7 @@ def test_groups_of_metrics_are_those_of_the_paper():
     assert len(GROUPS["speech"]) == 11 and set(METRICS) == set(GROUPS["all"])
     assert expand(["audio"]) == ["mcd", "ci_sdr", "visqol"]
     assert expand(["stoi", "audio", "mcd"]) == ["mcd", "ci_sdr", "visqol", "stoi"]
-    with pytest.raises(ConfigError, match="or groups speech, audio, tts, all, found bleu"):
+    with pytest.raises(ConfigError, match="or groups speech, audio, tts, vocoder, all, found bleu"):
         expand(["mcd", "bleu"])
     with pytest.raises(ConfigError, match="found none"):
         expand([])

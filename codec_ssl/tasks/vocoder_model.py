@@ -1,0 +1,188 @@
+"""A unit HiFi-GAN as ESPnet's trainer wants it: turns of discriminator and generator.
+
+Legend: B batch, N samples of a crop, T its frames, Q streams, U units of an utterance.
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+import torch
+from espnet2.gan_tts.hifigan.hifigan import (
+    HiFiGANMultiPeriodDiscriminator,
+    HiFiGANMultiScaleDiscriminator,
+    HiFiGANMultiScaleMultiPeriodDiscriminator,
+)
+from espnet2.gan_tts.hifigan.loss import (
+    DiscriminatorAdversarialLoss,
+    FeatureMatchLoss,
+    GeneratorAdversarialLoss,
+    MelSpectrogramLoss,
+)
+from espnet2.torch_utils.device_funcs import force_gatherable
+from espnet2.train.abs_gan_espnet_model import AbsGANESPnetModel
+from torch import Tensor, nn
+from torch.nn.utils.rnn import pad_sequence
+
+from codec_ssl.errors import ConfigError
+from codec_ssl.vocoder.generator import UnitGenerator
+
+DISCRIMINATORS: Mapping[str, type[nn.Module]] = {
+    "multi_scale_multi_period": HiFiGANMultiScaleMultiPeriodDiscriminator,
+    "multi_period": HiFiGANMultiPeriodDiscriminator,
+    "multi_scale": HiFiGANMultiScaleDiscriminator,
+}
+GENERATOR, DISCRIMINATOR = 0, 1
+
+
+@dataclass(frozen=True)
+class LossConf:
+    """What a generator is trained with; the defaults are HiFi-GAN's.
+
+    Attributes:
+        adversarial: Weight of the discriminators' verdicts, squared, summed over them.
+        feat_match: Weight of the differences of their features, summed over layers.
+        mel: Weight of the difference of log mel spectra.
+        duration: Weight of the squared error of log durations, where they are learnt.
+        mel_params: Options of ESPnet's ``MelSpectrogramLoss`` besides its rate.
+    """
+
+    adversarial: float = 1.0
+    feat_match: float = 2.0
+    mel: float = 45.0
+    duration: float = 1.0
+    mel_params: dict[str, Any] = field(
+        default_factory=lambda: {"n_fft": 1024, "hop_length": 256, "n_mels": 80, "log_base": None}
+    )
+
+    @classmethod
+    def from_plain(cls, conf: Mapping[str, Any]) -> "LossConf":
+        """From options, of which ``mel_params`` may name some only.
+
+        Raises:
+            ConfigError: There is no such option.
+        """
+        default = cls()
+        unknown = conf.keys() - vars(default).keys()
+        if unknown:
+            raise ConfigError(
+                f"loss_conf: expected some of {sorted(vars(default))}, found {sorted(unknown)}"
+            )
+        return cls(**{**conf, "mel_params": {**default.mel_params, **conf.get("mel_params", {})}})
+
+
+def build_discriminator(name: str, conf: Mapping[str, Any]) -> nn.Module:
+    """Build one of ESPnet's discriminators.
+
+    Raises:
+        ConfigError: There is none of the name, or it refuses an option.
+    """
+    if name not in DISCRIMINATORS:
+        raise ConfigError(f"discriminator: expected one of {list(DISCRIMINATORS)}, found {name!r}")
+    try:
+        return DISCRIMINATORS[name](**conf)
+    except (TypeError, AssertionError) as error:
+        raise ConfigError(f"discriminator_conf: {name} refuses it: {error}") from error
+
+
+class ESPnetVocoder(AbsGANESPnetModel):
+    """Wraps a :class:`UnitGenerator` with discriminators.
+
+    Args:
+        vocoder: The generator.
+        discriminator: ESPnet's, that gives the outputs of all layers.
+        sample_rate: In Hz.
+        losses: How they count.
+    """
+
+    def __init__(
+        self,
+        vocoder: UnitGenerator,
+        discriminator: nn.Module,
+        sample_rate: int,
+        losses: LossConf | None = None,
+    ) -> None:
+        super().__init__()
+        self.vocoder, self.discriminator = vocoder, discriminator
+        self.losses = losses or LossConf()
+        # As HiFi-GAN has them: sums over layers and discriminators, verdicts among the features.
+        self.adversarial = GeneratorAdversarialLoss(average_by_discriminators=False)
+        self.judgement = DiscriminatorAdversarialLoss(average_by_discriminators=False)
+        self.feat_match = FeatureMatchLoss(
+            average_by_layers=False, average_by_discriminators=False, include_final_outputs=True
+        )
+        self.mel = MelSpectrogramLoss(fs=sample_rate, **self.losses.mel_params)
+        # What the discriminator was shown: the generator's turn needs it again.
+        self._made: Tensor | None = None
+
+    def forward(self, forward_generator: bool = True, **batch: Any) -> dict[str, Any]:
+        """One turn.
+
+        Args:
+            forward_generator: Whose turn it is.
+            batch: ``audio`` (B, N); ``codes`` (B * T, Q) and ``lengths`` (B,), all of them T;
+                ``speaker`` (B,) or (B, D) and ``f0`` (B * T, 1), where the generator takes them;
+                ``units`` (sum of U, Q), ``durations`` (sum of U,), ``units_lengths`` (B,) of whole
+                utterances, where it learns durations; the utterance ids, which ESPnet adds.
+
+        Returns:
+            Loss, statistics, weight, and the number of the optimizer.
+        """
+        made = self._made if forward_generator else None
+        if made is None:
+            made = self._generate(batch)
+        self._made = made if self.training and not forward_generator else None
+        true = batch["audio"][:, None]
+        turn = self._generator_turn if forward_generator else self._discriminator_turn
+        loss, stats = turn(made, true, batch)
+        told = {name: value.detach() for name, value in stats.items()}
+        loss, told, weight = force_gatherable((loss, told, len(true)), loss.device)
+        number = GENERATOR if forward_generator else DISCRIMINATOR
+        return {"loss": loss, "stats": told, "weight": weight, "optim_idx": number}
+
+    def _generate(self, batch: Mapping[str, Tensor]) -> Tensor:
+        """Waveforms ``(B, 1, N)`` of a batch."""
+        size = (len(batch["audio"]), -1)
+        f0 = batch["f0"][:, 0].unflatten(0, size) if "f0" in batch else None
+        codes = batch["codes"].unflatten(0, size)
+        return self.vocoder(codes, batch["lengths"], batch.get("speaker"), f0)[:, None]
+
+    def _discriminator_turn(
+        self, made: Tensor, true: Tensor, batch: Mapping[str, Tensor]
+    ) -> tuple[Tensor, dict[str, Tensor]]:
+        found = self.discriminator(made.detach()), self.discriminator(true)
+        real, fake = self.judgement(*found)
+        loss = real + fake
+        return loss, {
+            "discriminator_loss": loss,
+            "discriminator_real_loss": real,
+            "discriminator_fake_loss": fake,
+        }
+
+    def _generator_turn(
+        self, made: Tensor, true: Tensor, batch: Mapping[str, Tensor]
+    ) -> tuple[Tensor, dict[str, Tensor]]:
+        found = self.discriminator(made)
+        with torch.no_grad():
+            wanted = self.discriminator(true)
+        stats = {
+            "adversarial_loss": self.adversarial(found),
+            "feat_match_loss": self.feat_match(found, wanted),
+            "mel_loss": self.mel(made, true),
+        }
+        if self.vocoder.durations is not None:
+            stats["duration_loss"] = self._duration_loss(batch)
+        loss = sum(getattr(self.losses, name[: -len("_loss")]) * v for name, v in stats.items())
+        return loss, {"generator_loss": loss, **stats}
+
+    def _duration_loss(self, batch: Mapping[str, Tensor]) -> Tensor:
+        counts = batch["units_lengths"]
+        units, durations = (
+            pad_sequence(batch[name].split(counts.tolist()), batch_first=True)
+            for name in ("units", "durations")
+        )
+        return self.vocoder.duration_loss(units, counts, durations)
+
+    def collect_feats(self, **batch: Tensor) -> dict[str, Tensor]:
+        """Nothing to collect: batches are crops."""
+        return {}
