@@ -45,6 +45,7 @@ setup(
     version="0.1.0",
     description="Speech representation learning from neural audio codec units, on ESPnet",
     packages=find_packages(include=["codec_ssl", "codec_ssl.*"]),
+    package_data={"codec_ssl.report": ["*.html"]},
     python_requires=">=3.12,<3.14",
     install_requires=[
         "descript-audio-codec>=1.0.0",

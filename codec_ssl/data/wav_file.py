@@ -15,7 +15,12 @@ def write_wav(path: str | Path, wav: np.ndarray, sample_rate: int) -> None:
         wav: Samples ``(N,)``; what is beyond [-1, 1] is clipped.
         sample_rate: In Hz.
     """
-    _write(path, np.clip(wav, -1, 1), sample_rate, "WAV", "PCM_16")
+    _write(path, wav_bytes(wav, sample_rate))
+
+
+def wav_bytes(wav: np.ndarray, sample_rate: int) -> bytes:
+    """The contents of a file that :func:`write_wav` writes."""
+    return _encoded(np.clip(wav, -1, 1), sample_rate, "WAV", "PCM_16")
 
 
 def write_flac(path: str | Path, samples: np.ndarray, sample_rate: int) -> None:
@@ -27,12 +32,16 @@ def write_flac(path: str | Path, samples: np.ndarray, sample_rate: int) -> None:
         sample_rate: In Hz.
     """
     subtype = "PCM_16" if samples.dtype == np.int16 else "PCM_24"
-    _write(path, samples, sample_rate, "FLAC", subtype)
+    _write(path, _encoded(samples, sample_rate, "FLAC", subtype))
 
 
-def _write(path: str | Path, data: np.ndarray, rate: int, container: str, subtype: str) -> None:
-    path = Path(path)
-    path.parent.mkdir(parents=True, exist_ok=True)
+def _encoded(data: np.ndarray, rate: int, container: str, subtype: str) -> bytes:
     content = io.BytesIO()  # libsndfile would flush each small file to the disk and wait for it
     soundfile.write(content, data, rate, format=container, subtype=subtype)
-    path.write_bytes(content.getvalue())
+    return content.getvalue()
+
+
+def _write(path: str | Path, content: bytes) -> None:
+    path = Path(path)
+    path.parent.mkdir(parents=True, exist_ok=True)
+    path.write_bytes(content)
