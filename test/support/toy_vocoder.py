@@ -2,9 +2,14 @@
 
 import numpy as np
 import soundfile
+import torch
+import yaml
 
 from codec_ssl.data.data_dir import DataDir
-from codec_ssl.tokens.store import TokenStoreWriter
+from codec_ssl.tokens import contract
+from codec_ssl.tokens.store import TokenStore, TokenStoreWriter
+from codec_ssl.vocoder.experiment import PitchFacts, VocoderFacts, build_vocoder
+from codec_ssl.vocoder.speakers import SpeakerVectors
 
 RATE, HOP, FRAME_RATE, F0_RATE = 16000, 320, 50.0, 12.5
 SIZES, F0_BINS = [6, 4], 5
@@ -116,3 +121,28 @@ def command(root, output_dir, *more, data="codes audio", train="train", valid="v
             option = f"--{split}_data_path_and_name_and_type"
             cmd += [option, f"{root}/{folder}/{chosen},{name},{kind}"]
     return [*cmd, *map(str, more)]
+
+
+def make_exp(path, speaker_kind="none", pitch=False, conf=None, seed=0):
+    """An experiment as a training leaves it, with random weights; returns its generator."""
+    speakers = [] if speaker_kind == "none" else ["ann", "bob", "cat"]
+    facts = VocoderFacts(
+        tokens=contract.record(TokenStore(path.parent / "codes/test")),
+        sample_rate=RATE,
+        speaker_kind=speaker_kind,
+        speakers=speakers,
+        speaker_dim=4 if speaker_kind == "resemblyzer" else 0,
+        pitch=PitchFacts(F0_BINS, F0_RATE, "of f0") if pitch else None,
+    )
+    config = {"vocoder_conf": {**SMALL, **(conf or {})}, "data_record": {"facts": facts.to_plain()}}
+    config["best_model_criterion"] = [["valid", "mel_loss", "min"]]
+    torch.manual_seed(seed)
+    model = build_vocoder(config).eval()
+    path.mkdir()
+    (path / "config.yaml").write_text(yaml.safe_dump(config))
+    state = {f"vocoder.{name}": value for name, value in model.state_dict().items()}
+    torch.save(state, path / "valid.mel_loss.best.pth")
+    if speaker_kind == "resemblyzer":
+        vectors = np.random.default_rng(0).normal(size=(3, 4)).astype(np.float32)
+        SpeakerVectors(speakers, vectors).save(path)
+    return model
