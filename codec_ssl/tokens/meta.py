@@ -167,8 +167,8 @@ def make_plan(
 
 
 def stage_of(maker: Mapping[str, Any]) -> str:
-    """Stage of a recipe that makes the tokens: a codec's are inputs, all others are labels."""
-    return "tokens" if maker.get("kind") == "codec" else "labels"
+    """Stage of a recipe that makes the tokens: a codec's are inputs, most others are labels."""
+    return {"codec": "tokens", "f0": "f0"}.get(str(maker.get("kind")), "labels")
 
 
 def check_format(found: Any, where: str | Path) -> None:
