@@ -22,6 +22,8 @@ from codec_ssl.vocoder.speakers import SpeakerVectors
 
 NONE, RESEMBLYZER = "none", "resemblyzer"
 SPEAKER_KINDS = (NONE, TABLE, RESEMBLYZER)
+# All else about a generator follows from its data.
+_OPTIONS = ("embed_dim", "durations", "duration_params", "generator_params")
 
 
 @dataclass(frozen=True)
@@ -114,6 +116,9 @@ def build_vocoder(config: Mapping[str, Any]) -> UnitGenerator:
     Raises:
         ConfigError: An option is wrong.
     """
+    conf = dict(config.get("vocoder_conf") or {})
+    if unknown := sorted(conf.keys() - set(_OPTIONS)):
+        raise ConfigError(f"vocoder_conf: expected some of {_OPTIONS}, found {unknown}")
     facts = VocoderFacts.from_plain(config["data_record"]["facts"])
     speakers = None
     if facts.speaker_kind == TABLE:
@@ -125,7 +130,7 @@ def build_vocoder(config: Mapping[str, Any]) -> UnitGenerator:
         hop=facts.hop,
         speakers=speakers,
         f0_bins=facts.pitch.bins if facts.pitch else 0,
-        **(config.get("vocoder_conf") or {}),
+        **conf,
     )
 
 

@@ -148,4 +148,3 @@ def test_durations_need_a_model_that_learnt_them():
     model = build(durations=True, duration_params={"channels": 4})
     frames = model.predict_durations(units, counts)
     assert frames.shape == (2, 5) and (frames[0] >= 1).all() and frames[1, 2:].tolist() == [0] * 3
-    assert model.hop == toy_vocoder.HOP
