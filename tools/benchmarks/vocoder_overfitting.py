@@ -1,0 +1,129 @@
+"""Can a vocoder learn ten sentences by heart? Ten of the embedded corpus, from log-mel k-means.
+
+It trains on them, validates on them, and speaks them from their units. Two numbers say whether they
+were learnt: the log-mel distance to the recordings, which should fall under a third of what fresh
+weights have, and the correlation of log F0 over frames that are voiced in both, above 0.9.
+
+    OMP_NUM_THREADS=1 python tools/benchmarks/vocoder_overfitting.py --out /tmp/ten --steps 4000
+    python tools/benchmarks/vocoder_overfitting.py --out /tmp/ten --steps 4000 --device cuda
+
+Killed and run again, it goes on. More steps continue a finished run.
+"""
+
+import argparse
+import json
+import subprocess
+import sys
+import time
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+import torch
+from espnet2.gan_tts.hifigan.loss import MelSpectrogramLoss
+
+from codec_ssl.data.audio import read_audio
+from codec_ssl.data.data_dir import DataDir
+from codec_ssl.data.data_dir_edits import subset
+from codec_ssl.evaluation.pair import CannotScore
+from codec_ssl.evaluation.pitch import log_correlation, pitch_pair
+from codec_ssl.tasks.vocoder_model import LossConf
+from codec_ssl.tokens.store import TokenStore
+from codec_ssl.vocoder.experiment import Vocoder, build_vocoder, load_vocoder
+from codec_ssl.vocoder.synthesizer import Line, VocoderSynthesizer
+
+CONFIG = Path(__file__).parents[2] / "egs2/mini/voc1/conf/train_unit_hifigan.yaml"
+SENTENCES, RATE = 10, 16000
+MOST_DISTANCE, LEAST_CORRELATION = 1 / 3, 0.9
+
+
+def run(module: str, *options: object) -> None:
+    """Run a command of the package; it ends this one if it fails."""
+    words = [sys.executable, "-m", f"codec_ssl.bin.{module}", *map(str, options)]
+    subprocess.run(words, check=True)
+
+
+def prepare(out: Path, num_clusters: int) -> DataDir:
+    """Ten English sentences in ``out/data``, and their units in ``out/units``."""
+    if not (out / "units/meta.json").exists():
+        run("prepare_data", "mini", "--out_dir", out / "corpus", "--size", "ci")
+        source = DataDir(out / "corpus/train")
+        english = [u for u, text in source.text.items() if u.startswith("en") and " " in text]
+        subset(source, english[:SENTENCES], out / "data")
+        spectra = ["--encoder", "logmel", "--layer", 0, "--data_dir", out / "data"]
+        run("fit_kmeans", *spectra, "--num_clusters", num_clusters, "--out", out / "kmeans")
+        words = ["--tokenizer", out / "kmeans", "--out", out / "units", "--finalize", "true"]
+        run("extract_labels", *spectra, *words)
+    return DataDir(out / "data")
+
+
+def train(args: argparse.Namespace) -> None:
+    """Train on the ten sentences, which are also the validation set."""
+    each = min(args.steps, args.steps_per_epoch)
+    options = ["--config", args.config, "--output_dir", args.out / "exp", "--speakers", "table"]
+    options += ["--num_iters_per_epoch", each, "--max_epoch", -(-args.steps // each)]
+    options += ["--optim_conf", f"lr={args.lr}", "--ngpu", int(args.device != "cpu")]
+    options += ["--use_tensorboard", "false"]
+    for split in ("train", "valid"):
+        for data in ("units,codes,token_store", f"data,audio,audio_{RATE}"):
+            options += [f"--{split}_data_path_and_name_and_type", f"{args.out}/{data}"]
+    run("vocoder_train", *options)
+
+
+def measure(vocoder: Vocoder, data_dir: DataDir, store: TokenStore) -> tuple[float, list[float]]:
+    """Mean log-mel distance to the recordings, and the correlation of F0 of each utterance."""
+    mel = MelSpectrogramLoss(fs=RATE, **LossConf().mel_params)
+    lines = {utt: Line(store[utt], data_dir.utt2spk[utt]) for utt in store}
+    distances, correlations = [], []
+    for utt, wav in VocoderSynthesizer(vocoder)(lines):
+        true, _ = read_audio(data_dir.source(utt), RATE)
+        length = min(len(true), len(wav))
+        pair = [torch.from_numpy(each[:length])[None, None] for each in (wav, true)]
+        distances.append(float(mel(*pair)))
+        try:
+            found = log_correlation(*pitch_pair(true[:length], wav[:length], RATE))
+        except CannotScore:  # hardly anything is voiced in both
+            found = 0.0
+        correlations.append(found)
+    return float(np.mean(distances)), correlations
+
+
+def main() -> None:
+    """Prepare, train, measure, and say whether it learnt them."""
+    parser = argparse.ArgumentParser(description=__doc__.split("\n")[0])
+    add = parser.add_argument
+    add("--out", type=Path, required=True, help="folder of everything")
+    add("--config", type=Path, default=CONFIG, help="of the training")
+    add("--steps", type=int, default=4000)
+    add("--steps_per_epoch", type=int, default=200)
+    add("--lr", type=float, default=4e-4, help="of the generator")
+    add("--num_clusters", type=int, default=256)
+    add("--device", default="cpu")
+    args = parser.parse_args()
+    begin = time.perf_counter()
+    data_dir = prepare(args.out, args.num_clusters)
+    store = TokenStore(args.out / "units")
+    train(args)
+    learnt = load_vocoder(args.out / "exp", "latest", args.device)
+    torch.manual_seed(0)
+    fresh = build_vocoder(learnt.config).for_synthesis().to(args.device)
+    start, _ = measure(replace(learnt, model=fresh), data_dir, store)
+    end, correlations = measure(learnt, data_dir, store)
+    found = {
+        "steps": args.steps,
+        "log_mel_distance_start": start,
+        "log_mel_distance_end": end,
+        "ratio": end / start,
+        "f0_correlation": float(np.mean(correlations)),
+        "f0_correlation_least": float(np.min(correlations)),
+        "seconds": time.perf_counter() - begin,
+    }
+    kept = end < MOST_DISTANCE * start and found["f0_correlation"] > LEAST_CORRELATION
+    (args.out / "overfitting.json").write_text(json.dumps(found, indent=1) + "\n")
+    for name, value in found.items():
+        print(f"{name:24s} {value:.4g}")
+    print("learnt by heart" if kept else "not yet learnt by heart: more --steps continue it")
+
+
+if __name__ == "__main__":
+    main()
