@@ -150,7 +150,10 @@ class PitchStatistics:
 
     def to_plain(self) -> dict[str, list[float]]:
         """Plain values, for YAML."""
-        return {name: [pitch.mean, pitch.deviation] for name, pitch in self.speakers.items()}
+        return {
+            name: [float(pitch.mean), float(pitch.deviation)]
+            for name, pitch in self.speakers.items()
+        }
 
     @classmethod
     def from_plain(cls, plain: Mapping[str, Sequence[float]]) -> Self:

@@ -79,7 +79,6 @@ has_durations=$(awk '$1 == "durations:" { print $2; exit }' "${train_config}")
 if [ "${predict_durations}" = true ] && [ "${has_durations}" != true ]; then
     die "--predict_durations true: ${train_config} trains no durations (vocoder_conf: durations: true)"
 fi
-
 if [ "${predict_durations}" = true ] && [ "${f0}" = true ]; then die "--predict_durations true: not with --f0 true, as F0 codes say when"; fi
 
 stages_begin "1 data" "2 tokens" "3 f0" "4 train" "5 synthesize" "6 convert" "7 score" "8 report"
@@ -152,13 +151,14 @@ speak() {
         stage_done
     fi
 }
-# score OUT SPEECH METRICS REFERENCE DECODED [OPTIONS]: scores of what SYSTEM (name) made of a set
-reports=() also=()
+# score OUT SPEECH METRICS REFERENCE DECODED [OPTIONS]: scores of what a system (name) made of a set
+reports=()
 score() {
     local out=$1 speech=$2 metrics=$3 reference=$4 decoded=$5
     shift 5
-    inputs=(--in "${datadir}" --in "${decoded}" "${also[@]}")
-    if stage 7 score "${out}" "${name}: scores of ${speech} of ${set}" "${inputs[@]}" --opt "${metrics} ${score_args} $*"; then
+    inputs=(--in "${datadir}" --in "${decoded}")
+    if [ "${reference#"${datadir}"}" = "${reference}" ]; then inputs+=(--in "$(dirname "${reference}")"); fi
+    if stage 7 score "${out}" "${name}: scores of ${speech} of ${set}" "${inputs[@]}" --opt "${metrics} ${score_args} ${speech}"; then
         # shellcheck disable=SC2086  # score_args is a list of options
         ${gpu_cmd} --gpu "${job_gpu}" --num_threads "${OMP_NUM_THREADS}" "${out}/evaluate.log" -- \
             python -m codec_ssl.bin.evaluate_codec --reference "${reference}" --decoded "${decoded}" --metrics "${metrics}" --nj "${nj}" \
@@ -220,7 +220,6 @@ for set in ${test_set}; do
     fi
     if [ "${convert}" = true ]; then  # how alike the two speakers are, whom a conversion is between
         trained "${systems[0]}"
-        also=(--in "${exp}/converted_${set}")
         score "${expdir}/original/score_converted_${set}" conversion tts "${exp}/converted_${set}/target_reference" "${datadir}/${set}"
     fi
 done
