@@ -13,6 +13,8 @@ from codec_ssl.report.results import Result, ResultFile
 
 SPEECH = "speech"
 RESYNTHESIS, TIMED = "resynthesis", "predicted_durations"
+# What the recordings themselves are called, where they stand beside systems.
+ORIGINAL = "original"
 CONVERSION, SOURCE = "conversion", "conversion_source"
 KINDS = (RESYNTHESIS, TIMED, CONVERSION, SOURCE)
 # A conversion is compared with the target's voice and, in a column of its own, with the source's.
@@ -73,7 +75,7 @@ def sections(files: Sequence[ResultFile]) -> list[str]:
 
 
 def table(results: Sequence[Result], kind: str, missing: Collection[str] = ()) -> list[list[str]]:
-    """Header and a row a system, in the order they come; empty where there are none.
+    """Header and a row a system: recordings, vocoders, codecs; empty where there are none.
 
     Args:
         results: Of one set.
@@ -96,7 +98,14 @@ def table(results: Sequence[Result], kind: str, missing: Collection[str] = ()) -
         or (each == kind and metric.name in missing)
     ]
     header = ["system", "units", "kbps", *(column.heading for column in columns)]
-    return [header, *(_row(name, cells, columns) for name, cells in found.items())]
+    names = sorted(found, key=lambda name: _place(name, found[name]))
+    return [header, *(_row(name, found[name], columns) for name in names)]
+
+
+def _place(name: str, cells: Mapping[tuple[str, str], Result]) -> int:
+    """Recordings come first, what no training made last; in these, systems stay as they come."""
+    told = next(iter(cells.values())).scored
+    return 0 if name == ORIGINAL else 1 if told.get("config") else 2
 
 
 def _row(
