@@ -493,7 +493,7 @@ def test_vocoder_config_builds_its_model_with_options_that_the_training_knows(co
         (args.optim, args.optim_conf, args.scheduler_conf),
         (args.optim2, args.optim2_conf, args.scheduler2_conf),
     ):
-        assert optim == "adam" and conf == {"lr": 2e-4, "betas": [0.8, 0.99]}
+        assert optim == "adamw" and conf == {"lr": 2e-4, "betas": [0.8, 0.99]}
         assert schedule == {"gamma": 0.999}
     assert (losses.adversarial, losses.feat_match, losses.mel) == (1.0, 2.0, 45.0)
     assert sum(p.numel() for p in judges.parameters()) == HIFIGAN_JUDGES
