@@ -102,6 +102,7 @@ class VocoderTask(ReadyBatchTask, RecordedTask, AbsTask):
             help="of resemblyzer: utterances of a speaker to listen to; null takes all",
         )
         add("--crop_frames", type=int, default=CROP_FRAMES, help="frames of a training example")
+        # AdamW, and its weight decay, as the released train.py has it.
         adam = {"lr": 2e-4, "betas": [0.8, 0.99]}
         parser.set_defaults(
             iterator_type="task",
@@ -110,9 +111,9 @@ class VocoderTask(ReadyBatchTask, RecordedTask, AbsTask):
             max_epoch=50,
             grad_clip=float("inf"),
             unused_parameters=True,
-            optim="adam",
+            optim="adamw",
             optim_conf=adam,
-            optim2="adam",
+            optim2="adamw",
             optim2_conf=dict(adam),
             scheduler="exponentiallr",
             scheduler_conf={"gamma": 0.999},

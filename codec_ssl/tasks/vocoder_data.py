@@ -8,6 +8,9 @@ audio  audio_<rate>   a data dir: waveforms, and speakers in ``utt2spk``
 f0     token_store    codes of pitch, at a rate of their own
 =====  =============  =========================================================================
 
+Waveforms keep their level. (The released code of Polyak et al. 2021 brings the peak of each to
+0.95; as there, an utterance that is shorter than a crop is repeated.)
+
 Legend: T frames of an utterance, Q streams, U units.
 """
 

@@ -112,8 +112,8 @@ class ESPnetVocoder(AbsGANESPnetModel):
             average_by_layers=False, average_by_discriminators=False, include_final_outputs=True
         )
         self.mel = MelSpectrogramLoss(fs=sample_rate, **self.losses.mel_params)
-        # What the discriminator was shown: the generator's turn needs it again.
-        self._made: Tensor | None = None
+        # The true audio and what was made of its units, for the other turn with the same batch.
+        self._shown: tuple[Tensor, Tensor] | None = None
 
     def forward(self, forward_generator: bool = True, **batch: Any) -> dict[str, Any]:
         """One turn.
@@ -128,10 +128,7 @@ class ESPnetVocoder(AbsGANESPnetModel):
         Returns:
             Loss, statistics, weight, and the number of the optimizer.
         """
-        made = self._made if forward_generator else None
-        if made is None:
-            made = self._generate(batch)
-        self._made = made if self.training and not forward_generator else None
+        made = self._generate_once(batch, keep=not forward_generator)
         true = batch["audio"][:, None]
         turn = self._generator_turn if forward_generator else self._discriminator_turn
         loss, stats = turn(made, true, batch)
@@ -139,6 +136,19 @@ class ESPnetVocoder(AbsGANESPnetModel):
         loss, told, weight = force_gatherable((loss, told, len(true)), loss.device)
         number = GENERATOR if forward_generator else DISCRIMINATOR
         return {"loss": loss, "stats": told, "weight": weight, "optim_idx": number}
+
+    def _generate_once(self, batch: Mapping[str, Tensor], *, keep: bool) -> Tensor:
+        """What was made for the discriminator's turn with this very batch, or made now.
+
+        The generator is trained after that turn, so that only then it is still what it would make.
+        """
+        shown, self._shown = self._shown, None
+        if shown is not None and shown[0] is batch["audio"]:
+            return shown[1]
+        made = self._generate(batch)
+        if keep:
+            self._shown = batch["audio"], made
+        return made
 
     def _generate(self, batch: Mapping[str, Tensor]) -> Tensor:
         """Waveforms ``(B, 1, N)`` of a batch."""
@@ -168,12 +178,17 @@ class ESPnetVocoder(AbsGANESPnetModel):
         stats = {
             "adversarial_loss": self.adversarial(found),
             "feat_match_loss": self.feat_match(found, wanted),
-            "mel_loss": self.mel(made, true),
+            "mel_loss": self._mel_loss(made, true),
         }
         if self.vocoder.durations is not None:
             stats["duration_loss"] = self._duration_loss(batch)
         loss = sum(getattr(self.losses, name[: -len("_loss")]) * v for name, v in stats.items())
         return loss, {"generator_loss": loss, **stats}
+
+    def _mel_loss(self, made: Tensor, true: Tensor) -> Tensor:
+        # In half precision the floor of ESPnet's logarithm would be 0.
+        with torch.autocast(made.device.type, enabled=False):
+            return self.mel(made.float(), true.float())
 
     def _duration_loss(self, batch: Mapping[str, Tensor]) -> Tensor:
         counts = batch["units_lengths"]

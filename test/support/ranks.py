@@ -8,13 +8,16 @@ from typing import Any
 import torch
 
 
-def two_ranks(task: Any, cmd: list[str], folder: Path) -> list[Callable[[], None]]:
+def two_ranks(
+    task: Any, cmd: list[str], folder: Path, stat: str = "loss"
+) -> list[Callable[[], None]]:
     """Two functions to be run at once, a process each; ``read_ranks`` says what came out.
 
     Args:
         task: An ESPnet task of ours.
         cmd: Its command line, for one process.
         folder: Where each rank leaves its model and the training losses of the epochs.
+        stat: What the loss is called.
     """
     with socket.socket() as free:
         free.bind(("localhost", 0))
@@ -28,7 +31,7 @@ def two_ranks(task: Any, cmd: list[str], folder: Path) -> list[Callable[[], None
 
             def validate(cls, model, options, **kwargs):
                 finish(cls, model=model, options=options, **kwargs)
-                losses = [epoch["train"]["loss"] for epoch in options.guard.history.epochs]
+                losses = [epoch["train"][stat] for epoch in options.guard.history.epochs]
                 content = {"losses": losses, "model": model.module.state_dict()}
                 torch.save(content, folder / f"rank{number}.pth")
 
