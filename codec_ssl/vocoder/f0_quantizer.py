@@ -2,8 +2,8 @@
 
 Strided convolutions halve the frame rate some times, an EMA codebook quantizes, and transposed
 convolutions go back. What RepCodec's released configuration states of it is kept: 20 bins, four
-halvings, commitment 0.02 (arXiv 2309.00169, section 4.3). The rest is ours: two residual blocks at
-each rate, and that voicing is a channel beside normalised log F0 in place of gaps in one.
+halvings, commitment 0.02 (arXiv 2309.00169, section 4.3). Ours is that voicing is a channel beside
+normalised log F0, in place of gaps in one, and the default of two residual blocks at each rate.
 
 Legend: B batch, T frames, S stride, T' = ceil(T / S) codes, M codes of a batch, D width.
 """

@@ -107,8 +107,9 @@ def test_killed_and_resumed_equals_uninterrupted(tmp_path, task, command, forked
 
 def test_it_learns_contours_and_tells_how_well(trained, root):
     first, last = (entry["valid"] for entry in json.loads((trained / "history.json").read_text()))
-    assert last["pitch_loss"] < 0.5 and last["voicing_error"] < 0.15
-    assert last["loss"] < first["loss"] and last["perplexity"] > 3
+    # A fifth of the frames is unvoiced: to know no more than that would cost 0.50.
+    assert last["pitch_loss"] < 0.3 and last["voicing_loss"] < 0.45
+    assert last["loss"] < first["loss"] and last["perplexity"] > 4
     parts = last["pitch_loss"] + last["voicing_loss"] + 0.02 * last["commitment_loss"]
     assert last["loss"] == pytest.approx(parts, rel=1e-4)
     quantizer = load_f0_quantizer(trained)
@@ -120,7 +121,7 @@ def test_it_learns_contours_and_tells_how_well(trained, root):
         decoded = quantizer.model.decode(torch.from_numpy(quantizer.encode(wanted)[:, 0]))
         voiced = wanted[:, 1] > 0
         pairs.append(np.stack([wanted[voiced, 0], decoded[: len(wanted)].numpy()[voiced, 0]]))
-    assert np.corrcoef(np.concatenate(pairs, 1))[0, 1] > 0.7
+    assert np.corrcoef(np.concatenate(pairs, 1))[0, 1] > 0.9
 
 
 def test_codes_are_a_token_store_whatever_the_jobs(trained, root, call, tmp_path):
