@@ -5,6 +5,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 from codec_ssl.data.data_dir import DataDir
+from codec_ssl.errors import ConfigError
 
 type Call = Callable[[argparse.Namespace], list[DataDir]]
 
@@ -26,3 +27,18 @@ def add_corpus(
 def add_seed(parser: argparse.ArgumentParser) -> None:
     """Add ``--seed``."""
     parser.add_argument("--seed", type=int, default=0, help="of what is drawn")
+
+
+def fractions(text: str) -> tuple[float, float, float]:
+    """Parse the shares of train, valid and test, such as ``0.8,0.1,0.1``.
+
+    Raises:
+        ConfigError: If they are not three numbers.
+    """
+    try:
+        train, valid, test = (float(share) for share in text.split(","))
+    except ValueError:
+        raise ConfigError(
+            f"--fractions: expected three numbers such as 0.8,0.1,0.1, found {text!r}"
+        ) from None
+    return train, valid, test

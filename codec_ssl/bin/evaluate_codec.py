@@ -12,12 +12,14 @@ from codec_ssl.data.tables import write_atomic
 from codec_ssl.evaluation.alignment import LEVELS
 from codec_ssl.evaluation.codec_run import Outcome, pair_up, score_utterances
 from codec_ssl.evaluation.codec_summary import notes_of, results_of, summarize, table
+from codec_ssl.evaluation.made_speech import describe_speech
 from codec_ssl.evaluation.pair import Alignment
 from codec_ssl.evaluation.scorer_options import BACKENDS, ScorerOptions
 from codec_ssl.evaluation.scores import write_table
 from codec_ssl.evaluation.workers import RunOptions
 from codec_ssl.report.codec_metrics import GROUPS, METRICS, expand
 from codec_ssl.report.results import FILE_NAME, write_results
+from codec_ssl.report.vocoder import KINDS
 
 JOURNAL, TABLE, BAD_AUDIO = "scores.jsonl", "utterances.tsv", "bad_audio.tsv"
 _ENDINGS = {"text": "txt", "markdown": "md"}
@@ -51,6 +53,8 @@ def get_parser() -> argparse.ArgumentParser:
     told.add_argument("--recipe", default="", help="recipe's path in the repository")
     told.add_argument("--config", default="", help="training config of the codec")
     told.add_argument("--exp", default="", help="experiment directory of the codec")
+    told.add_argument("--speech", choices=KINDS, help="of a vocoder or beside one: what was made")
+    told.add_argument("--units", type=Path, help="token store that it was made of")
     return parser
 
 
@@ -133,6 +137,7 @@ def _scored(args: argparse.Namespace) -> dict[str, str | int | float | None]:
         "sample_rate": args.sample_rate,
         "max_delay": args.max_delay,
         "level": args.level,
+        **describe_speech(args.speech, args.units, args.num_codebooks),
     }
 
 

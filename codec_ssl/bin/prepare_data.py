@@ -1,14 +1,19 @@
 """Make data dirs: the embedded corpus, any folder of audio, corpora; phones."""
 
 import argparse
-from collections.abc import Callable
 from pathlib import Path
 
-from codec_ssl.bin import noise_corpora, phone_tables, sound_corpora, superb_corpora
-from codec_ssl.bin.cli import positive_int, run
+from codec_ssl.bin import (
+    noise_corpora,
+    phone_tables,
+    sound_corpora,
+    superb_corpora,
+    synthesis_corpora,
+)
+from codec_ssl.bin.cli import run
+from codec_ssl.bin.corpus_options import fractions
 from codec_ssl.data import audio_folder, mini_corpus
-from codec_ssl.data.corpora import audioset, css10, fma, librilight, ljspeech, ml_superb, mls
-from codec_ssl.data.corpora.single_speaker import NUM_EVAL
+from codec_ssl.data.corpora import audioset, fma, librilight, ml_superb, mls
 from codec_ssl.data.data_dir import DataDir
 from codec_ssl.errors import ConfigError
 
@@ -27,8 +32,7 @@ def get_parser() -> argparse.ArgumentParser:
     _add_mls(commands.add_parser("mls", help="Multilingual LibriSpeech"))
     _add_ml_superb(commands.add_parser("ml_superb", help="ML-SUPERB, 143 languages"))
     _add_audioset(commands.add_parser("audioset", help="AudioSet, as far as it was downloaded"))
-    _add_css10(commands.add_parser("css10", help="CSS10, single speakers of ten languages"))
-    _add_ljspeech(commands.add_parser("ljspeech", help="LJSpeech"))
+    synthesis_corpora.add_commands(commands)
     _add_librilight(commands.add_parser("librilight", help="Libri-Light, cut into pieces"))
     _add_fma(commands.add_parser("fma", help="Free Music Archive, any of its sizes"))
     return parser
@@ -125,17 +129,6 @@ def _add_audioset(parser: argparse.ArgumentParser) -> None:
     parser.set_defaults(call=_audioset)
 
 
-def _add_css10(parser: argparse.ArgumentParser) -> None:
-    parser.add_argument("--corpus_dir", type=Path, required=True, help="has german, ... in it")
-    parser.add_argument("--languages", nargs="+", choices=css10.LANGUAGES, required=True)
-    _add_splits(parser, _css10)
-
-
-def _add_ljspeech(parser: argparse.ArgumentParser) -> None:
-    parser.add_argument("--corpus_dir", type=Path, required=True, help="the folder LJSpeech-1.1")
-    _add_splits(parser, _ljspeech)
-
-
 def _add_librilight(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--corpus_dir", type=Path, required=True, help="has small, medium, ...")
     parser.add_argument("--out_dir", type=Path, required=True)
@@ -154,17 +147,6 @@ def _add_fma(parser: argparse.ArgumentParser) -> None:
     parser.set_defaults(call=_fma)
 
 
-def _add_splits(parser: argparse.ArgumentParser, call: Callable[..., list[DataDir]]) -> None:
-    parser.add_argument("--out_dir", type=Path, required=True)
-    parser.add_argument(
-        "--num_eval",
-        type=positive_int,
-        default=NUM_EVAL,
-        help="sentences of the valid and of the test set",
-    )
-    parser.set_defaults(call=call)
-
-
 def _mini(args: argparse.Namespace) -> list[DataDir]:
     return mini_corpus.make(args.out_dir, args.size, args.seed)
 
@@ -178,7 +160,7 @@ def _folder(args: argparse.Namespace) -> list[DataDir]:
         args.out_dir,
         manifest=args.manifest,
         where=where,
-        fractions=_fractions(args.fractions),
+        fractions=dict(zip(audio_folder.FRACTIONS, fractions(args.fractions), strict=True)),
         split_by=args.split_by,
         seed=args.seed,
         max_duration=args.max_duration,
@@ -220,14 +202,6 @@ def _audioset(args: argparse.Namespace) -> list[DataDir]:
     return audioset.prepare(args.corpus_dir, args.out_dir, args.parts, args.hours, args.seed)
 
 
-def _css10(args: argparse.Namespace) -> list[DataDir]:
-    return css10.prepare(args.corpus_dir, args.out_dir, args.languages, args.num_eval)
-
-
-def _ljspeech(args: argparse.Namespace) -> list[DataDir]:
-    return ljspeech.prepare(args.corpus_dir, args.out_dir, args.num_eval)
-
-
 def _librilight(args: argparse.Namespace) -> list[DataDir]:
     return librilight.prepare(
         args.corpus_dir, args.out_dir, args.parts, args.max_duration, args.num_jobs
@@ -247,18 +221,6 @@ def _condition(text: str) -> tuple[str, set[str]]:
     if not equals or not column:
         raise ConfigError(f"--where: expected COLUMN=VALUE,VALUE, found {text!r}")
     return column, _values(values)
-
-
-def _fractions(text: str) -> dict[str, float]:
-    try:
-        shares = [float(share) for share in text.split(",")]
-    except ValueError:
-        shares = []
-    if len(shares) != len(audio_folder.FRACTIONS):
-        raise ConfigError(
-            f"--fractions: expected three numbers such as 0.8,0.1,0.1, found {text!r}"
-        )
-    return dict(zip(audio_folder.FRACTIONS, shares, strict=True))
 
 
 def main() -> None:

@@ -18,6 +18,7 @@ from codec_ssl.report import (
     tokenizers,
     tradeoff,
     tts,
+    vocoder,
 )
 from codec_ssl.report.best_worst import names_codec
 from codec_ssl.report.layers import Curve, Point, curves, majority, metrics_of
@@ -57,16 +58,19 @@ def write_report(
     found = {path: read_results(path) for path in result_files}
     for number, (path, file) in enumerate(found.items()):
         prefix = "" if len(found) == 1 else f"{number + 1}_"
-        # Each of HEAR's files, SUPERB's and of recognisers', is a cell of one table.
-        if not (_is_hear(file) or _is_recognition(file) or _is_superb(file)):
+        # Each of HEAR's files, SUPERB's, of recognisers' and of vocoders', is a part of one table.
+        kinds = (_is_hear, _is_recognition, _is_superb, vocoder.is_file)
+        if not any(kind(file) for kind in kinds):
             sections += _results_sections(file, out_dir, prefix)
         sections += _pictures(Path(path).parent, out_dir)
-    results = [result for file in found.values() for result in file.results]
+    others = [file for file in found.values() if not vocoder.is_file(file)]
+    results = [result for file in others for result in file.results]
     sections += _hear_sections([file for file in found.values() if _is_hear(file)])
     sections += _recognition_sections([f for f in found.values() if _is_recognition(f)])
     sections += superb.sections([f for f in found.values() if _is_superb(f)], out_dir)
     if tradeoff.draw(results, out_dir / TRADEOFF):
         sections.append(f"![PNMI, reconstruction loss and word error rate]({TRADEOFF})")
+    sections += vocoder.sections(list(found.values()))
     sections += best_worst_tables.sections(results)
     sections += _robustness_sections(results, out_dir)
     sections += _training_sections({k: _read_json(v) for k, v in histories.items()}, out_dir)

@@ -4,7 +4,7 @@ import shutil
 from pathlib import Path
 
 import pytest
-from recipes import MAE1, finish_recipe
+from recipes import MAE1, TOK1, finish_recipe
 
 ROOT = Path(__file__).resolve().parents[2]
 
@@ -26,4 +26,12 @@ def mini_mae1(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A finished run of egs2/mini/mae1 at its smallest size; its users are of one group."""
     folder = tmp_path_factory.mktemp("mini") / "mae1 run"
     finish_recipe("mini/mae1", folder, *MAE1)
+    return folder
+
+
+@pytest.fixture(scope="session")
+def mini_tok1(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A finished run of egs2/mini/tok1 at its smallest size; its users are of one group."""
+    folder = tmp_path_factory.mktemp("tok") / "a run"
+    finish_recipe("mini/tok1", folder, *TOK1)
     return folder

@@ -3,7 +3,7 @@
 from pathlib import Path
 
 import pytest
-from recipes import finish_recipe
+from recipes import TOK1, finish_recipe
 
 from codec_ssl.report.results import find_results
 from codec_ssl.tokens.store import TokenStore
@@ -14,21 +14,8 @@ TOKENIZERS = ("kmeans", "vq", "repcodec")
 pytestmark = [pytest.mark.recipe, pytest.mark.timeout(2400)]
 
 
-def tok1(folder: Path) -> str:
-    """All stages, with a point of the curve over training."""
-    options = ["--tokenizers", ",".join(TOKENIZERS), "--curve_epochs", "1"]
-    return finish_recipe("mini/tok1", folder, "--size", "ci", *options, "--num_clusters", "32")
-
-
-@pytest.fixture(scope="module")
-def finished(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    folder = tmp_path_factory.mktemp("tok") / "a run"
-    tok1(folder)
-    return folder
-
-
-def test_a_run_ends_in_one_table_of_all_tokenizers_and_a_plot_over_training(finished: Path):
-    exp = finished / "exp" / FEATURES
+def test_a_run_ends_in_one_table_of_all_tokenizers_and_a_plot_over_training(mini_tok1: Path):
+    exp = mini_tok1 / "exp" / FEATURES
     [(_, scored)] = find_results([exp / "quality"])
     names = {*TOKENIZERS, "vq@1", "repcodec@1"}
     values: dict[str, dict[str, float]] = {name: {} for name in names}
@@ -49,11 +36,11 @@ def test_a_run_ends_in_one_table_of_all_tokenizers_and_a_plot_over_training(fini
     assert (exp / "report/tradeoff.png").stat().st_size > 1000
 
 
-def test_every_tokenizer_has_tokens_of_every_set_from_its_own_codebook(finished: Path):
+def test_every_tokenizer_has_tokens_of_every_set_from_its_own_codebook(mini_tok1: Path):
     stores = {}
     for name in TOKENIZERS:
         for split in ("train", "valid", "test"):
-            store = TokenStore(finished / "dump" / FEATURES / name / split)
+            store = TokenStore(mini_tok1 / "dump" / FEATURES / name / split)
             assert store.meta.sizes == [32] and store.meta.maker["name"] == name
             stores[name, split] = store
     frames = {
@@ -63,20 +50,20 @@ def test_every_tokenizer_has_tokens_of_every_set_from_its_own_codebook(finished:
         assert store.meta.num_frames == frames[split]
     makers = {stores[name, "train"].meta.maker["fingerprint"] for name in TOKENIZERS}
     assert len(makers) == len(TOKENIZERS)
-    assert not (finished / "dump" / FEATURES / "vq@1/train").exists()
+    assert not (mini_tok1 / "dump" / FEATURES / "vq@1/train").exists()
 
 
-def test_a_second_run_does_nothing_and_says_so(finished: Path):
-    before = {path: path.stat().st_mtime_ns for path in finished.rglob("*") if path.is_file()}
-    assert "nothing to do: every stage is current" in tok1(finished)
-    after = {path: path.stat().st_mtime_ns for path in finished.rglob("*") if path.is_file()}
+def test_a_second_run_does_nothing_and_says_so(mini_tok1: Path):
+    before = {path: path.stat().st_mtime_ns for path in mini_tok1.rglob("*") if path.is_file()}
+    assert "nothing to do: every stage is current" in finish_recipe("mini/tok1", mini_tok1, *TOK1)
+    after = {path: path.stat().st_mtime_ns for path in mini_tok1.rglob("*") if path.is_file()}
     assert after == before
 
 
-def test_asr_trains_on_its_units(finished: Path, tmp_path: Path):
-    units = finished / "dump" / FEATURES / "repcodec"
+def test_asr_trains_on_its_units(mini_tok1: Path, tmp_path: Path):
+    units = mini_tok1 / "dump" / FEATURES / "repcodec"
     brief = ["--train_args", "--max_epoch 1 --num_iters_per_epoch 5", "--decode_args", "--beam 2"]
-    places = ["--tokens", str(units), "--datadir", str(finished / "data")]
+    places = ["--tokens", str(units), "--datadir", str(mini_tok1 / "data")]
     finish_recipe("mini/asr2", tmp_path, "--size", "ci", *places, *brief)
     results = {r.metric: r for _, file in find_results([tmp_path / "exp"]) for r in file.results}
     told = {key: results["wer"].scored[key] for key in ("tokenizer", "features", "set", "recipe")}

@@ -27,10 +27,13 @@ OWN_OPTION = {
     "asr1": "--lang_token",
     "mlsuperb1": "--lang_only",
     "superb1": "--lrs",
+    "voc1": "--convert",
 }
 # audioset links to the configs of mls
 CODEC_CONFIGS = sorted({p.resolve() for p in ROOT.glob("egs2/*/codec1/conf/**/train*.yaml")})
 TTS_CONFIGS = sorted(ROOT.glob("egs2/*/tts1/conf/**/train*.yaml"))
+VOCODER_CONFIGS = sorted(ROOT.glob("egs2/*/voc1/conf/**/train_unit_hifigan.yaml"))
+F0_CONFIGS = sorted(ROOT.glob("egs2/*/voc1/conf/**/train_f0_quantizer.yaml"))
 MAE_CONFIGS = sorted(
     p for p in ROOT.glob("egs2/*/mae1/conf/**/*train_*.yaml") if p.stem != "train_codec"
 )
@@ -50,6 +53,8 @@ SUPERB_LABELS = {
     "sf": ("A B-city B E-city", 200_000),
     "sd": ([Segment(0.0, 1.0, "ann")], 30_000),
 }
+# HiFi-GAN's discriminators: five of periods, three of scales, of which the first has spectral norm.
+HIFIGAN_JUDGES = 5 * 8_220_130 + 9_870_209 + 2 * 9_874_306
 CODEC2VEC_CONFIGS = sorted(ROOT.glob("egs2/*/ssl1/conf/**/train_codec2vec*.yaml"))
 
 
@@ -457,6 +462,67 @@ def test_tts_config_builds_its_model_with_options_that_the_training_knows(config
         assert conf["postnet_layers"] == 5
 
 
+@pytest.mark.parametrize("config", VOCODER_CONFIGS, ids=recipe_id)
+def test_vocoder_config_builds_its_model_with_options_that_the_training_knows(config: Path):
+    import torch
+
+    from codec_ssl.tasks.vocoder import VocoderTask
+    from codec_ssl.tasks.vocoder_model import LossConf, build_discriminator
+    from codec_ssl.vocoder.experiment import PitchFacts, VocoderFacts, build_vocoder
+
+    args = VocoderTask.get_parser().parse_args(["--config", str(config), "--output_dir", "x"])
+    several = args.speakers != "none"
+    facts = VocoderFacts(
+        tokens={"sizes": [1024], "frame_rate": 50.0},
+        sample_rate=16000,
+        speaker_kind=args.speakers,
+        speakers=[f"p{number}" for number in range(107)] if several else [],
+        speaker_dim=0,
+        pitch=PitchFacts(20, 12.5, "f") if several else None,
+    )
+    losses = LossConf.from_plain(args.loss_conf)
+    with torch.device("meta"):
+        model = build_vocoder({**vars(args), "data_record": {"facts": facts.to_plain()}})
+        judges = build_discriminator(args.discriminator, args.discriminator_conf)
+    if "mini" in config.parts:
+        return
+    # speech-resynthesis, and the paper's steps.
+    assert args.max_epoch * args.num_iters_per_epoch == 50_000
+    assert (args.batch_size, args.crop_frames * model.hop, args.seed) == (16, 8960, 1234)
+    for optim, conf, schedule in (
+        (args.optim, args.optim_conf, args.scheduler_conf),
+        (args.optim2, args.optim2_conf, args.scheduler2_conf),
+    ):
+        assert optim == "adamw" and conf == {"lr": 2e-4, "betas": [0.8, 0.99]}
+        assert schedule == {"gamma": 0.999}
+    assert (losses.adversarial, losses.feat_match, losses.mel) == (1.0, 2.0, 45.0)
+    assert sum(p.numel() for p in judges.parameters()) == HIFIGAN_JUDGES
+    lj = "ljspeech" in config.parts
+    assert (model.durations is not None, model.f0 is not None, several) == (lj, not lj, not lj)
+    # Units alone, or with a speaker and F0 beside them: a first convolution of 7 to 512 channels.
+    first = 7 * 512 * (128 if lj else 3 * 128)
+    assert model.net.input_conv.weight_v.numel() == first
+
+
+@pytest.mark.parametrize("config", F0_CONFIGS, ids=recipe_id)
+def test_f0_quantizer_config_builds_its_model_with_options_that_the_training_knows(config: Path):
+    import torch
+
+    from codec_ssl.tasks.f0_quantizer import F0QuantizerTask
+    from codec_ssl.vocoder.f0_quantizer import F0Quantizer
+
+    args = F0QuantizerTask.get_parser().parse_args(["--config", str(config), "--output_dir", "x"])
+    with torch.device("meta"):
+        model = F0Quantizer(**args.quantizer_conf)
+    # Codes of 80 ms, whole ones a crop.
+    assert (model.num_bins, model.stride, args.crop_frames % 16) == (20, 16, 0)
+    assert args.commitment_weight == 0.02
+    if "mini" not in config.parts:
+        assert args.quantizer_conf["width"] == 32 and args.quantizer_conf["num_blocks"] == 4
+        assert args.max_epoch * args.num_iters_per_epoch == 400_000
+        assert args.crop_frames * 80 == 16640
+
+
 @pytest.mark.parametrize("config", sorted(ROOT.glob("egs2/*/*/conf/**/*.yaml")), ids=recipe_id)
 def test_config_opens_by_saying_what_it_is_for(config: Path):
     assert config.read_text().startswith("# ")
@@ -579,6 +645,23 @@ def test_a_new_hear_recipe_plans_its_systems_and_tasks(clone: Path, tmp_path: Pa
     trained = plan("mini/hear1", tmp_path, "--tasks", "events scenes")
     assert ("encoder", "exp/encoder") in trained
     assert ("evaluate", "exp/hear/self-trained/scenes") in trained
+
+
+def test_a_new_vocoder_recipe_plans_a_vocoder_for_each_kind_of_units(clone: Path, tmp_path: Path):
+    made = run(["bash", "egs2/TEMPLATE/setup.sh", "mycorpus/voc1"], cwd=clone)
+    assert made.returncode == 0, made.stderr
+    recipe = clone / "egs2/mycorpus/voc1"
+    assert (recipe / "voc.sh").resolve() == clone / "egs2/TEMPLATE/voc1/voc.sh"
+    for file in (recipe / "run.sh", recipe / "README.md", recipe / "local/data.sh"):
+        assert not file.is_symlink() and "@corpus@" not in file.read_text()
+    options = ["--tokens", "a=x y,b=z", "--tokenizers", "c=t", "--encoder", "hubert_base"]
+    planned = plan(recipe, tmp_path, *options, "--codec", "dac_16k", "--listen", "0")
+    trained = [out for stage, out in planned if stage == "train"]
+    assert trained == [f"exp/{name}_unit_hifigan" for name in ("a", "b", "c", "dac_16k")]
+    tokens = {out for stage, out in planned if stage == "tokens"}
+    splits = ("train", "valid", "test")
+    assert tokens == {f"dump/{name}/{s}" for name in ("c", "dac_16k") for s in splits}
+    assert not any("listening" in out or "converted" in out for _, out in planned)
 
 
 def plan(recipe: str | Path, folder: Path, *options: str) -> list[tuple[str, str]]:

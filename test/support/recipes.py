@@ -8,6 +8,12 @@ EGS = Path(__file__).resolve().parents[2] / "egs2"
 
 # The smallest run of mini/mae1, which mini/hear1's test goes on with.
 MAE1 = ("--size", "ci", "--nj", "1")
+# The smallest run of mini/tok1, with a point of the curve over training; the tests of mini/asr2 and
+# mini/voc1 go on with its units.
+TOK1 = (
+    *("--size", "ci", "--tokenizers", "kmeans,vq,repcodec"),
+    *("--curve_epochs", "1", "--num_clusters", "32"),
+)
 
 
 def bash(script: Path, *options: str) -> subprocess.CompletedProcess:

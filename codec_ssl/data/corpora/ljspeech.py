@@ -6,6 +6,7 @@ one and at any line that is not just so, and knows no speaker.
 
 from pathlib import Path
 
+from codec_ssl.data.corpora.partition import Partition
 from codec_ssl.data.corpora.single_speaker import (
     NUM_EVAL,
     Sentence,
@@ -16,7 +17,12 @@ from codec_ssl.data.corpora.single_speaker import (
 from codec_ssl.data.data_dir import DataDir
 
 
-def prepare(corpus_dir: str | Path, out_dir: str | Path, num_eval: int = NUM_EVAL) -> list[DataDir]:
+def prepare(
+    corpus_dir: str | Path,
+    out_dir: str | Path,
+    num_eval: int = NUM_EVAL,
+    partition: Partition | None = None,
+) -> list[DataDir]:
     """Write the data dirs; transcripts are the corpus's normalised ones.
 
     No audio file is opened: one that is missing or broken stays in, and the stage that reads it
@@ -26,6 +32,7 @@ def prepare(corpus_dir: str | Path, out_dir: str | Path, num_eval: int = NUM_EVA
         corpus_dir: The folder LJSpeech-1.1, with ``metadata.csv`` and ``wavs``.
         out_dir: Where the data dirs go.
         num_eval: See `codec_ssl.data.corpora.single_speaker.write_splits`.
+        partition: Other sets than the last sentences.
 
     Raises:
         DataError: If the table is missing or malformed or names two sentences alike, or there are
@@ -44,4 +51,5 @@ def prepare(corpus_dir: str | Path, out_dir: str | Path, num_eval: int = NUM_EVA
         speaker="LJ",
         labels={"lang": "english", "gender": "F"},
         num_eval=num_eval,
+        partition=partition,
     )

@@ -1,9 +1,10 @@
 """What LJSpeech and CSS10 share: a table with bars, one speaker, and splits by order."""
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
+from codec_ssl.data.corpora.partition import Partition
 from codec_ssl.data.data_dir import DataDir
 from codec_ssl.data.tables import numbered_lines
 from codec_ssl.errors import DataError
@@ -66,11 +67,13 @@ def write_splits(
     speaker: str,
     labels: Mapping[str, str],
     num_eval: int,
+    partition: Partition | None = None,
 ) -> list[DataDir]:
     """Write ``<name>_train``, ``<name>_valid`` and ``<name>_test``.
 
-    The last ``num_eval`` sentences of the corpus's own order are the test set, as many before
-    them the valid set. Nothing is drawn: every run and every reader gets the same ones.
+    Without a partition the last ``num_eval`` sentences of the corpus's own order are the test
+    set, as many before them the valid set, and nothing is drawn: every run and every reader gets
+    the same ones.
 
     Args:
         sentences: By utterance, in the corpus's order.
@@ -79,21 +82,15 @@ def write_splits(
         speaker: The one speaker.
         labels: What holds for all of them, such as ``{"lang": "german"}``.
         num_eval: Sentences of the valid and of the test set.
+        partition: Other sets than the last sentences.
 
     Raises:
-        DataError: If there are too few sentences.
+        DataError: If there are too few sentences, or the partition fails.
     """
-    utt_ids = list(sentences)
-    if not 0 < 2 * num_eval < len(utt_ids):
-        raise DataError(
-            f"{name}: expected more than 2 x {num_eval} sentences for train, valid and test, found "
-            f"{len(utt_ids)}"
-        )
-    parts: dict[str, Sequence[str]] = {
-        "train": utt_ids[: -2 * num_eval],
-        "valid": utt_ids[-2 * num_eval : -num_eval],
-        "test": utt_ids[-num_eval:],
-    }
+    if partition is None:
+        parts = _last_ones(list(sentences), name, num_eval)
+    else:
+        parts = partition.divide(dict.fromkeys(sentences, speaker))
     return [
         DataDir.write(
             out_dir / f"{name}_{part}",
@@ -104,3 +101,16 @@ def write_splits(
         )
         for part, chosen in parts.items()
     ]
+
+
+def _last_ones(utt_ids: list[str], name: str, num_eval: int) -> dict[str, list[str]]:
+    if not 0 < 2 * num_eval < len(utt_ids):
+        raise DataError(
+            f"{name}: expected more than 2 x {num_eval} sentences for train, valid and test, found "
+            f"{len(utt_ids)}"
+        )
+    return {
+        "train": utt_ids[: -2 * num_eval],
+        "valid": utt_ids[-2 * num_eval : -num_eval],
+        "test": utt_ids[-num_eval:],
+    }

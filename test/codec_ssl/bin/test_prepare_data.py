@@ -111,5 +111,5 @@ def test_readers_of_corpora_get_their_options(monkeypatch, tmp_path):
     assert wanted == {
         "audioset": (c, o, ["eval"], 2.0, 3),
         "css10": (c, o, ["german", "spanish"], 250),
-        "ljspeech": (c, o, 7),
+        "ljspeech": (c, o, 7, None),
     }

@@ -6,6 +6,7 @@ import soundfile
 
 from codec_ssl.data.audio import read_audio
 from codec_ssl.data.corpora import css10, ljspeech
+from codec_ssl.data.corpora.partition import Partition
 from codec_ssl.data.data_dir import DataDir
 from codec_ssl.errors import DataError
 
@@ -54,6 +55,16 @@ def test_ljspeech_has_its_speaker_and_normalised_texts(lj, tmp_path):
     assert test.utt_ids == ["LJ001-0007", "LJ001-0008"]
     assert set(test.utt2spk.values()) == {"LJ"} and set(test.labels("lang").values()) == {"english"}
     assert len(read_audio(test.source("LJ001-0008"), 16000)[0]) == 1600
+
+
+def test_ljspeech_is_divided_as_published_lists_say(lj, tmp_path):
+    record = "{{'audio': 'data/LJSpeech-1.1/wavs_16khz/{}.wav', 'hubert': '71 86'}}\n"
+    (tmp_path / "val.txt").write_text(record.format("LJ001-0004") + record.format("LJ050-0001"))
+    (tmp_path / "test.txt").write_text(record.format("LJ001-0001"))
+    partition = Partition(lists=tmp_path)
+    train, valid, test = ljspeech.prepare(lj, tmp_path / "data", partition=partition)
+    assert (valid.utt_ids, test.utt_ids, len(train)) == (["LJ001-0004"], ["LJ001-0001"], 7)
+    assert test.text["LJ001-0001"] == 'in nineteen 1, "so'
 
 
 def test_css10_has_both_languages_and_the_last_sentences_are_the_test_set(css, tmp_path):
