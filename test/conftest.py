@@ -10,7 +10,10 @@ from typing import Any
 import pytest
 
 # Files with a session's fixture in common, here the run of a recipe, count as the one named.
-TOGETHER = {"test/egs2/test_mini_hear1.py": "test/egs2/test_mini_mae1.py"}
+TOGETHER = {
+    "test/egs2/test_mini_hear1.py": "test/egs2/test_mini_mae1.py",
+    "test/egs2/test_mini_voc1.py": "test/egs2/test_mini_tok1.py",
+}
 WEIGHTS = (("recipe", 10_000), ("slow", 100))
 
 

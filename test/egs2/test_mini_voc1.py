@@ -14,7 +14,7 @@ from codec_ssl.tokens.store import TokenStore
 
 RECIPE = "mini/voc1"
 
-pytestmark = [pytest.mark.recipe, pytest.mark.timeout(2400), pytest.mark.xdist_group("mini_tok1")]
+pytestmark = [pytest.mark.recipe, pytest.mark.timeout(2400)]
 
 
 def options(tok1: Path) -> list[str]:
