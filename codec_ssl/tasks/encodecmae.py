@@ -25,8 +25,7 @@ from codec_ssl.tasks.encodecmae_data import (
 from codec_ssl.tasks.encodecmae_model import ESPnetEncodecMAE, FrozenFront
 from codec_ssl.tasks.encodecmae_record import check_resume, complete_sizes, record
 from codec_ssl.tasks.packed import RecordedTask
-from codec_ssl.tasks.ready_batches import ReadyBatchTask
-from codec_ssl.train.crops import CropOptions
+from codec_ssl.tasks.ready_batches import ReadyBatchTask, crop_options
 from codec_ssl.train.recovery import CheckpointKeeper
 from codec_ssl.train.side_by_side import SideBySide
 from codec_ssl.train.side_crops import crop_training, crop_validation, passes_of
@@ -132,15 +131,7 @@ class EncodecMAETask(ReadyBatchTask, RecordedTask, AbsTask):
         """Build the batches of training or validation."""
         data = cls._data[mode]
         crops = passes_of(data, args.crop_frames)
-        distributed = distributed_option.distributed
-        options = CropOptions(
-            crop_frames=args.crop_frames,
-            batch_size=args.batch_size,
-            steps=args.num_iters_per_epoch or -(-crops // args.batch_size),
-            seed=args.seed,
-            rank=distributed_option.dist_rank if distributed else 0,
-            num_ranks=distributed_option.dist_world_size if distributed else 1,
-        )
+        options = crop_options(args, crops, distributed_option)
         make = crop_training if mode == "train" else crop_validation
         return make(data, options, args.num_workers, pin_memory=args.ngpu > 0)
 

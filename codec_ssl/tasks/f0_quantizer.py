@@ -18,9 +18,9 @@ from codec_ssl.tasks.f0_quantizer_model import (
     VOICING_WEIGHT,
     ESPnetF0Quantizer,
 )
-from codec_ssl.tasks.ready_batches import ReadyBatchTask
+from codec_ssl.tasks.ready_batches import ReadyBatchTask, crop_options
 from codec_ssl.train.checkpoint import read_config
-from codec_ssl.train.crops import CropOptions, cached_training, cached_validation
+from codec_ssl.train.crops import cached_training, cached_validation
 from codec_ssl.train.recovery import CheckpointKeeper
 from codec_ssl.train.trainer import CodecSSLTrainer
 from codec_ssl.vocoder.f0 import Contours, PitchStatistics
@@ -129,15 +129,7 @@ class F0QuantizerTask(ReadyBatchTask, AbsTask):
         """Batches of a split: random crops for training, whole utterances for validation."""
         facts = PitchFacts.from_plain(args.data_record["facts"])
         contours = _open(args, mode, facts.statistics)
-        distributed = distributed_option.distributed
-        options = CropOptions(
-            crop_frames=args.crop_frames,
-            batch_size=args.batch_size,
-            steps=args.num_iters_per_epoch or -(-len(contours) // args.batch_size),
-            seed=args.seed,
-            rank=distributed_option.dist_rank if distributed else 0,
-            num_ranks=distributed_option.dist_world_size if distributed else 1,
-        )
+        options = crop_options(args, len(contours), distributed_option)
         make = cached_training if mode == "train" else cached_validation
         return make(contours, options, args.num_workers, pin_memory=args.ngpu > 0)
 

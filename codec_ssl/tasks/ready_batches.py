@@ -4,9 +4,32 @@ import argparse
 from collections.abc import Callable
 
 import numpy as np
+from espnet2.train.distributed_utils import DistributedOption
 
 from codec_ssl.errors import ConfigError
 from codec_ssl.tasks.guarded import GuardedTask
+from codec_ssl.train.crops import CropOptions
+
+
+def crop_options(
+    args: argparse.Namespace, crops: int, distributed_option: DistributedOption
+) -> CropOptions:
+    """What a training asks for, in this process.
+
+    Args:
+        args: Its options.
+        crops: Crops of a pass through the data, which make an epoch of no other length.
+        distributed_option: Of its processes.
+    """
+    distributed = distributed_option.distributed
+    return CropOptions(
+        crop_frames=args.crop_frames,
+        batch_size=args.batch_size,
+        steps=args.num_iters_per_epoch or -(-crops // args.batch_size),
+        seed=args.seed,
+        rank=distributed_option.dist_rank if distributed else 0,
+        num_ranks=distributed_option.dist_world_size if distributed else 1,
+    )
 
 
 class ReadyBatchTask(GuardedTask):

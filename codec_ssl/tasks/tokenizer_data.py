@@ -18,6 +18,7 @@ from codec_ssl.errors import CheckpointError, ConfigError
 from codec_ssl.features.base import Origin, SpeechEncoder
 from codec_ssl.features.cache import FeatureCache, digest_of
 from codec_ssl.features.factory import make_encoder, open_utterances
+from codec_ssl.tasks.ready_batches import crop_options
 from codec_ssl.tokenizers.experiment import recorded_origin
 from codec_ssl.tokens import contract
 from codec_ssl.tokens.store import TokenStore
@@ -28,7 +29,7 @@ from codec_ssl.train.crop_stream import (
     StreamedUtterances,
     StreamOptions,
 )
-from codec_ssl.train.crops import CropOptions, cached_training, cached_validation
+from codec_ssl.train.crops import cached_training, cached_validation
 
 SPLITS = ("train", "valid")
 CACHE, STORE, DATA_DIR = "feature_cache", "token_store", "data_dir"
@@ -175,15 +176,7 @@ def iter_factory(
     """Batches of a split: random crops for training, whole utterances for validation."""
     features = open_features(args)[split]
     log_short(features, split, args.crop_frames)
-    distributed = distributed_option.distributed
-    options = CropOptions(
-        crop_frames=args.crop_frames,
-        batch_size=args.batch_size,
-        steps=args.num_iters_per_epoch or -(-len(features) // args.batch_size),
-        seed=args.seed,
-        rank=distributed_option.dist_rank if distributed else 0,
-        num_ranks=distributed_option.dist_world_size if distributed else 1,
-    )
+    options = crop_options(args, len(features), distributed_option)
     if isinstance(features, StreamedSet):
         if split == "valid":
             return StreamedUtterances(features)

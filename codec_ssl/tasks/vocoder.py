@@ -17,7 +17,7 @@ from codec_ssl.errors import CodecSSLError, ConfigError
 from codec_ssl.evaluation.speaker import resemblyzer_embedder
 from codec_ssl.tasks.data_paths import check_same_data
 from codec_ssl.tasks.packed import RecordedTask
-from codec_ssl.tasks.ready_batches import ReadyBatchTask
+from codec_ssl.tasks.ready_batches import ReadyBatchTask, crop_options
 from codec_ssl.tasks.vocoder_data import (
     AUDIO,
     CODES,
@@ -36,7 +36,6 @@ from codec_ssl.tasks.vocoder_model import (
 )
 from codec_ssl.tokens import contract
 from codec_ssl.train.checkpoint import read_config
-from codec_ssl.train.crops import CropOptions
 from codec_ssl.train.recovery import CheckpointKeeper
 from codec_ssl.train.side_crops import crop_training, crop_validation, passes_of
 from codec_ssl.train.trainer import CodecSSLGANTrainer
@@ -209,15 +208,7 @@ class VocoderTask(ReadyBatchTask, RecordedTask, AbsTask):
         """Build the batches of training or validation."""
         data = cls._data[mode]
         crops = passes_of(data, args.crop_frames)
-        distributed = distributed_option.distributed
-        options = CropOptions(
-            crop_frames=args.crop_frames,
-            batch_size=args.batch_size,
-            steps=args.num_iters_per_epoch or -(-crops // args.batch_size),
-            seed=args.seed,
-            rank=distributed_option.dist_rank if distributed else 0,
-            num_ranks=distributed_option.dist_world_size if distributed else 1,
-        )
+        options = crop_options(args, crops, distributed_option)
         make = crop_training if mode == "train" else crop_validation
         return make(data, options, args.num_workers, pin_memory=args.ngpu > 0)
 
