@@ -100,7 +100,10 @@ def test_cached_layers_train_as_the_encoder_does(root, tmp_path):
         encoder = LayerStack(CodecEmbeddings.from_store(store.path, 50.0))
         write_cache(encoder, store, 0, tmp_path / split, dtype="float32")
     live = train(root, tmp_path / "live", "--max_epoch", "1")
-    assert train(root, tmp_path / "cached", "--max_epoch", "1", features=tmp_path) == live
+    [cached] = train(root, tmp_path / "cached", "--max_epoch", "1", features=tmp_path)
+    # The head pools, so that the means of cached layers are enough: equal but for rounding.
+    for split, numbers in live[0].items():
+        assert cached[split] == pytest.approx(numbers, rel=1e-4)
 
 
 def test_embeddings_of_codes_are_trained_and_go_on_exactly(root, tmp_path):

@@ -11,8 +11,9 @@ from codec_ssl.vocoder.f0_quantizer import F0Quantizer
 def quantizer():
     torch.manual_seed(0)
     made = F0Quantizer(num_bins=6, width=8, dim=4, num_blocks=1)
-    # Entries among the vectors of an untrained encoder, so that codes differ.
-    made.quantizer.codebooks.vectors.mul_(0.02)
+    # Entries are vectors of an untrained encoder, so that codes differ.
+    with torch.no_grad():
+        made.quantizer.codebooks.vectors[0] = made._vectors(contour(96)[None])[0]
     return made.eval()
 
 
