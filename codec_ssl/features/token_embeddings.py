@@ -45,7 +45,41 @@ def embeddings_of(vectors: Tensor, sizes: Sequence[int], width: int) -> CodecUni
     return embeddings
 
 
-class TokenEmbeddings(SpeechEncoder, nn.Module):
+class LearntEmbeddings(SpeechEncoder, nn.Module):
+    """An encoder that is nothing but ``embeddings_of`` codes; its only layer is 0.
+
+    Attributes:
+        embeddings: What is learnt.
+    """
+
+    num_layers = 0
+    embeddings: CodecUnitFrontend
+
+    @property
+    def device(self) -> torch.device:
+        """Where the embeddings are."""
+        return self.embeddings.table.device
+
+    @property
+    def learnt(self) -> nn.Module:
+        """The embeddings."""
+        return self.embeddings
+
+    def codes(self, inputs: Tensor, lens: Tensor) -> tuple[Tensor, Tensor]:
+        """Codes (B, T, Q) of inputs, and their frames (B,): those that were given."""
+        return inputs, lens
+
+    def encode(
+        self, inputs: Tensor, lens: Tensor, layers: Sequence[int]
+    ) -> tuple[dict[int, Tensor], Tensor]:
+        """See ``SpeechEncoder.encode``; gradients reach the embeddings."""
+        self.check_layers(layers)
+        codes, frames = self.codes(inputs, lens)
+        vectors, frames = self.embeddings(codes.to(self.device), frames.to(self.device))
+        return {0: vectors}, frames
+
+
+class TokenEmbeddings(LearntEmbeddings):
     """A sum of one embedding a codebook; its only layer is 0.
 
     Args:
@@ -55,7 +89,6 @@ class TokenEmbeddings(SpeechEncoder, nn.Module):
     """
 
     input_kind = "codes"
-    num_layers = 0
 
     def __init__(
         self, store: TokenStore, vectors: Tensor, device: str | torch.device = "cpu"
@@ -94,21 +127,3 @@ class TokenEmbeddings(SpeechEncoder, nn.Module):
                 stage="codes",
             )
         return cls(store, tokenizer.vectors(), device)
-
-    @property
-    def device(self) -> torch.device:
-        """Where the embeddings are."""
-        return self.embeddings.table.device
-
-    @property
-    def learnt(self) -> nn.Module:
-        """The embeddings."""
-        return self.embeddings
-
-    def encode(
-        self, inputs: Tensor, lens: Tensor, layers: Sequence[int]
-    ) -> tuple[dict[int, Tensor], Tensor]:
-        """See ``SpeechEncoder.encode``; gradients reach the embeddings."""
-        self.check_layers(layers)
-        vectors, frames = self.embeddings(inputs.to(self.device), lens.to(self.device))
-        return {0: vectors}, frames

@@ -6,17 +6,15 @@ Letters: B batch, N samples, T frames, Q codebooks, K codebook size, D width.
 """
 
 import hashlib
-from collections.abc import Sequence
 
-import torch
 from torch import Tensor, nn
 
 from codec_ssl.features.base import WaveEncoder
-from codec_ssl.features.token_embeddings import embeddings_of
+from codec_ssl.features.token_embeddings import LearntEmbeddings, embeddings_of
 from codec_ssl.features.wave_units import WaveUnits
 
 
-class UnitEmbeddings(WaveEncoder, nn.Module):
+class UnitEmbeddings(LearntEmbeddings, WaveEncoder):
     """A sum of one embedding a codebook; its only layer is 0.
 
     Args:
@@ -30,8 +28,6 @@ class UnitEmbeddings(WaveEncoder, nn.Module):
     have width D, else as standard normal numbers.
     """
 
-    num_layers = 0
-
     def __init__(self, units: WaveUnits, width: int) -> None:
         nn.Module.__init__(self)
         self.units = units
@@ -41,24 +37,9 @@ class UnitEmbeddings(WaveEncoder, nn.Module):
         self.fingerprint = hashlib.sha256(f"{units.fingerprint} {width}".encode()).hexdigest()
         self.embeddings = embeddings_of(units.vectors(), units.sizes, width)
 
-    @property
-    def device(self) -> torch.device:
-        """Where the embeddings are."""
-        return self.embeddings.table.device
-
-    @property
-    def learnt(self) -> nn.Module:
-        """The embeddings."""
-        return self.embeddings
-
-    def encode(
-        self, inputs: Tensor, lens: Tensor, layers: Sequence[int]
-    ) -> tuple[dict[int, Tensor], Tensor]:
-        """See ``SpeechEncoder.encode``; gradients reach the embeddings."""
-        self.check_layers(layers)
-        codes, frames = self.units.encode(inputs, lens)
-        vectors, frames = self.embeddings(codes.to(self.device), frames.to(self.device))
-        return {0: vectors}, frames
+    def codes(self, inputs: Tensor, lens: Tensor) -> tuple[Tensor, Tensor]:
+        """Units (B, T, Q) of waveforms, and their frames (B,)."""
+        return self.units.encode(inputs, lens)
 
     def frames_of(self, num_samples: int) -> int:
         """See ``WaveEncoder.frames_of``."""

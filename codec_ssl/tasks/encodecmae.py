@@ -2,11 +2,8 @@
 
 import argparse
 from collections.abc import Mapping
-from typing import Any, ClassVar
 
-from espnet2.iterators.abs_iter_factory import AbsIterFactory
 from espnet2.tasks.abs_task import AbsTask
-from espnet2.train.distributed_utils import DistributedOption
 from espnet2.utils.nested_dict_action import NestedDictAction
 from espnet2.utils.types import str2bool, str_or_none
 from torch import Tensor
@@ -25,10 +22,8 @@ from codec_ssl.tasks.encodecmae_data import (
 from codec_ssl.tasks.encodecmae_model import ESPnetEncodecMAE, FrozenFront
 from codec_ssl.tasks.encodecmae_record import check_resume, complete_sizes, record
 from codec_ssl.tasks.packed import RecordedTask
-from codec_ssl.tasks.ready_batches import ReadyBatchTask, crop_options
+from codec_ssl.tasks.ready_batches import SideCropTask
 from codec_ssl.train.recovery import CheckpointKeeper
-from codec_ssl.train.side_by_side import SideBySide
-from codec_ssl.train.side_crops import crop_training, crop_validation, passes_of
 from codec_ssl.train.trainer import CodecSSLTrainer
 
 CROP_FRAMES = 300
@@ -43,13 +38,11 @@ class EncodecMAETrainer(CodecSSLTrainer):
         return int(tensors["lengths"].sum())
 
 
-class EncodecMAETask(ReadyBatchTask, RecordedTask, AbsTask):
+class EncodecMAETask(SideCropTask, RecordedTask, AbsTask):
     """Data ``audio``, ``features``, ``codes``, ``labels``, see ``encodecmae_data``."""
 
     num_optimizers = 1
     trainer = EncodecMAETrainer
-    # The data of the last model, which the batches are made of.
-    _data: ClassVar[dict[str, SideBySide]] = {}
 
     @classmethod
     def add_task_arguments(cls, parser: argparse.ArgumentParser) -> None:
@@ -119,21 +112,6 @@ class EncodecMAETask(ReadyBatchTask, RecordedTask, AbsTask):
             model.encodecmae.decoder.compile_layers()
         cls.check_init(args, model)
         return model
-
-    @classmethod
-    def build_iter_factory(
-        cls,
-        args: argparse.Namespace,
-        distributed_option: DistributedOption,
-        mode: str,
-        kwargs: dict[str, Any] | None = None,
-    ) -> AbsIterFactory:
-        """Build the batches of training or validation."""
-        data = cls._data[mode]
-        crops = passes_of(data, args.crop_frames)
-        options = crop_options(args, crops, distributed_option)
-        make = crop_training if mode == "train" else crop_validation
-        return make(data, options, args.num_workers, pin_memory=args.ngpu > 0)
 
 
 def _front(args: argparse.Namespace, material: Material) -> FrozenFront:

@@ -18,7 +18,7 @@ from codec_ssl.tasks.f0_quantizer_model import (
     VOICING_WEIGHT,
     ESPnetF0Quantizer,
 )
-from codec_ssl.tasks.ready_batches import ReadyBatchTask, crop_options
+from codec_ssl.tasks.ready_batches import CodebookTask, crop_options
 from codec_ssl.train.checkpoint import read_config
 from codec_ssl.train.crops import cached_training, cached_validation
 from codec_ssl.train.recovery import CheckpointKeeper
@@ -44,7 +44,7 @@ class F0QuantizerTrainer(CodecSSLTrainer):
         return int(tensors["features_lengths"].sum())
 
 
-class F0QuantizerTask(ReadyBatchTask, AbsTask):
+class F0QuantizerTask(CodebookTask, AbsTask):
     """Data ``contours`` of type ``feature_cache`` and ``speakers`` of type ``data_dir``.
 
     Mean and deviation of each speaker's log F0 are measured on the training set, and kept in
@@ -83,20 +83,6 @@ class F0QuantizerTask(ReadyBatchTask, AbsTask):
             best_model_criterion=[("valid", "loss", "min")],
             val_scheduler_criterion=("valid", "loss"),
         )
-
-    @classmethod
-    def check_options(cls, args: argparse.Namespace) -> None:
-        """Refuse options that would not do what they say.
-
-        Raises:
-            ConfigError: Naming the option.
-        """
-        super().check_options(args)
-        if args.accum_grad != 1:
-            raise ConfigError(
-                f"--accum_grad must be 1, not {args.accum_grad}: the codebook moves with every"
-                " batch"
-            )
 
     @classmethod
     def optional_data_names(cls, train: bool = True, inference: bool = False) -> tuple[str, ...]:

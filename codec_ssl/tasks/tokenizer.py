@@ -15,7 +15,7 @@ from torch import Tensor
 
 from codec_ssl.errors import ConfigError
 from codec_ssl.features.stream import BATCH_FRAMES
-from codec_ssl.tasks.ready_batches import ReadyBatchTask
+from codec_ssl.tasks.ready_batches import CodebookTask
 from codec_ssl.tasks.tokenizer_data import (
     check_resume,
     iter_factory,
@@ -48,7 +48,7 @@ class TokenizerTrainer(CodecSSLTrainer):
         return int(tensors["features_lengths"].sum())
 
 
-class TokenizerTask(ReadyBatchTask, AbsTask):
+class TokenizerTask(CodebookTask, AbsTask):
     """Data ``features`` of type ``feature_cache``, or ``codes`` of type ``token_store``.
 
     At its end the folder ``tokenizer`` in the experiment directory holds the tokenizer.
@@ -116,20 +116,6 @@ class TokenizerTask(ReadyBatchTask, AbsTask):
         rank = torch.distributed.get_rank() if torch.distributed.is_initialized() else 0
         if rank == 0 and not args.dry_run:
             export_tokenizer(args.output_dir, args.export)
-
-    @classmethod
-    def check_options(cls, args: argparse.Namespace) -> None:
-        """Refuse options that would not do what they say.
-
-        Raises:
-            ConfigError: Naming the option.
-        """
-        super().check_options(args)
-        if args.accum_grad != 1:
-            raise ConfigError(
-                f"--accum_grad must be 1, not {args.accum_grad}: the codebooks move with every"
-                " batch"
-            )
 
     @classmethod
     def optional_data_names(cls, train: bool = True, inference: bool = False) -> tuple[str, ...]:

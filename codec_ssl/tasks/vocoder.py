@@ -7,9 +7,7 @@ from typing import Any, ClassVar
 
 import numpy as np
 import torch
-from espnet2.iterators.abs_iter_factory import AbsIterFactory
 from espnet2.tasks.abs_task import AbsTask, optim_classes
-from espnet2.train.distributed_utils import DistributedOption
 from espnet2.utils.nested_dict_action import NestedDictAction
 from espnet2.utils.types import int_or_none
 
@@ -17,14 +15,13 @@ from codec_ssl.errors import CodecSSLError, ConfigError
 from codec_ssl.evaluation.speaker import resemblyzer_embedder
 from codec_ssl.tasks.data_paths import check_same_data
 from codec_ssl.tasks.packed import RecordedTask
-from codec_ssl.tasks.ready_batches import ReadyBatchTask, crop_options
+from codec_ssl.tasks.ready_batches import SideCropTask
 from codec_ssl.tasks.vocoder_data import (
     AUDIO,
     CODES,
     F0,
     SPLITS,
     Opened,
-    Segments,
     make_segments,
     open_split,
 )
@@ -37,7 +34,6 @@ from codec_ssl.tasks.vocoder_model import (
 from codec_ssl.tokens import contract
 from codec_ssl.train.checkpoint import read_config
 from codec_ssl.train.recovery import CheckpointKeeper
-from codec_ssl.train.side_crops import crop_training, crop_validation, passes_of
 from codec_ssl.train.trainer import CodecSSLGANTrainer
 from codec_ssl.vocoder.experiment import (
     NONE,
@@ -59,7 +55,7 @@ class VocoderTrainer(CodecSSLGANTrainer):
     default_alarms: ClassVar[Mapping[str, Any]] = {}
 
 
-class VocoderTask(ReadyBatchTask, RecordedTask, AbsTask):
+class VocoderTask(SideCropTask, RecordedTask, AbsTask):
     """Data ``codes``, ``audio`` and ``f0``, see ``vocoder_data``.
 
     Tokens, grid, speakers and pitch are kept in ``config.yaml``, so that the experiment directory
@@ -69,8 +65,6 @@ class VocoderTask(ReadyBatchTask, RecordedTask, AbsTask):
 
     num_optimizers = 2
     trainer = VocoderTrainer
-    # The data of the last model, which the batches are made of.
-    _data: ClassVar[dict[str, Segments]] = {}
 
     @classmethod
     def add_task_arguments(cls, parser: argparse.ArgumentParser) -> None:
@@ -196,21 +190,6 @@ class VocoderTask(ReadyBatchTask, RecordedTask, AbsTask):
             optim_classes[args.optim](model.vocoder.parameters(), **args.optim_conf),
             optim_classes[args.optim2](model.discriminator.parameters(), **args.optim2_conf),
         ]
-
-    @classmethod
-    def build_iter_factory(
-        cls,
-        args: argparse.Namespace,
-        distributed_option: DistributedOption,
-        mode: str,
-        kwargs: dict[str, Any] | None = None,
-    ) -> AbsIterFactory:
-        """Build the batches of training or validation."""
-        data = cls._data[mode]
-        crops = passes_of(data, args.crop_frames)
-        options = crop_options(args, crops, distributed_option)
-        make = crop_training if mode == "train" else crop_validation
-        return make(data, options, args.num_workers, pin_memory=args.ngpu > 0)
 
 
 def _check_pair(train: Opened, valid: Opened) -> None:
