@@ -32,6 +32,8 @@ def get_parser() -> argparse.ArgumentParser:
     parser.add_argument("--num_iterations", type=int, default=defaults.num_iterations)
     parser.add_argument("--num_restarts", type=int, default=defaults.num_restarts)
     parser.add_argument("--init", choices=["kmeans++", "random"], default=defaults.init)
+    center = "take each utterance's mean off its frames"
+    parser.add_argument("--center", type=cli.str2bool, default=defaults.center, help=center)
     parser.add_argument("--backend", choices=BACKENDS, default=defaults.backend)
     parser.add_argument("--seed", type=int, default=defaults.seed)
     return parser
@@ -51,7 +53,7 @@ def main() -> None:
     material = open_material(args)
     names = (
         *("num_clusters", "max_frames", "num_iterations", "num_restarts"),
-        *("init", "seed", "backend"),
+        *("init", "seed", "backend", "center"),
     )
     tokenizer = KMeans(KMeansOptions(**{name: getattr(args, name) for name in names}))
     fit_tokenizer(

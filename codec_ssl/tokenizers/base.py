@@ -47,6 +47,10 @@ class Tokenizer(ABC):
     def fit(self, stream: Iterable[Tensor]) -> Self:
         """Learn from features that stream by, each item (n, D); memory doesn't grow with them."""
 
+    def prepare(self, features: Tensor, lens: Tensor) -> Tensor:
+        """What ``fit`` takes of packed features (N, D) of B utterances: all of it, as it is."""
+        return features
+
     @abstractmethod
     def encode(self, features: Tensor, lens: Tensor) -> Tensor:
         """Tokens (N, Q) int64 of packed features (N, D) whose B lengths sum to N."""

@@ -6,6 +6,7 @@ frames and iterations it doesn't say, so HuBERT's habit of a tenth of the corpus
 Letters: N frames, D width, K clusters, M frames of the sample.
 """
 
+import hashlib
 import logging
 import time
 from collections.abc import Iterable
@@ -19,6 +20,7 @@ from sklearn.cluster import kmeans_plusplus
 from torch import Tensor
 
 from codec_ssl.errors import ConfigError, DataError, TrainingError
+from codec_ssl.nn.packed import PackedLayout
 from codec_ssl.nn.quantize import nearest
 from codec_ssl.tokenizers.base import Origin, Tokenizer
 from codec_ssl.tokenizers.minibatch import minibatch_centroids
@@ -46,6 +48,9 @@ class KMeansOptions:
         seed: Seed of the sample and of the starts.
         backend: ``faiss``, or ``sklearn`` for HuBERT's mini-batches, which have settings of their
             own for all but K, M and the seed.
+        center: Take each utterance's mean frame off its frames first, so that clusters tell what
+            changes within an utterance, not its voice and its microphone. No paper's; DinoSR's
+            online clusters see such features.
     """
 
     num_clusters: int = 500
@@ -55,6 +60,7 @@ class KMeansOptions:
     init: str = "kmeans++"
     seed: int = 0
     backend: str = "faiss"
+    center: bool = False
 
     def __post_init__(self) -> None:
         if self.backend not in BACKENDS:
@@ -94,8 +100,27 @@ class KMeans(Tokenizer):
             raise TrainingError("this k-means was not fitted yet", stage="labels")
         return self._centroids
 
+    @property
+    def fingerprint(self) -> str:
+        """See ``Tokenizer.fingerprint``; the same centroids of centered frames are others."""
+        plain = super().fingerprint
+        if not self.options.center:
+            return plain
+        return hashlib.sha256(f"{plain} centered".encode()).hexdigest()
+
+    def prepare(self, features: Tensor, lens: Tensor) -> Tensor:
+        """Packed features (N, D) of B utterances as they are clustered."""
+        return features - self._means(features, lens) if self.options.center else features
+
+    def _means(self, features: Tensor, lens: Tensor | None) -> Tensor:
+        """The mean frame of its utterance at every frame: (N, D)."""
+        if lens is None:
+            raise DataError("k-means of centered frames: expected lengths, found none")
+        layout = PackedLayout.from_lengths(lens, features.device)
+        return layout.mean(features.float())[layout.owner]
+
     def fit(self, stream: Iterable[Tensor]) -> Self:
-        """Sample the stream of (n, D) features, then cluster the sample.
+        """Sample the stream of (n, D) features, see ``prepare``, then cluster the sample.
 
         Raises:
             DataError: If a value isn't finite, or frames are fewer than clusters.
@@ -176,18 +201,25 @@ class KMeans(Tokenizer):
 
         Args:
             features: (N, D), on any device.
-            lens: Not needed: every frame stands alone.
+            lens: Of the utterances (B,), where frames are centered; else every frame stands alone.
 
         Returns:
             Tokens (N, 1) int64 on the same device.
         """
         centroids = self.centroids.to(features.device)
         self.check_width(features, centroids.shape[1])
+        if self.options.center:
+            features = features - self._means(features, lens)
         return nearest(features, centroids)[:, None]
 
     def decode(self, tokens: Tensor, lens: Tensor | None = None) -> Tensor:
-        """Centroids (N, D) of tokens (N, 1)."""
+        """Centroids (N, D) of tokens (N, 1); of centered frames, without the utterances' means."""
         return self.centroids.to(tokens.device)[tokens[:, 0]]
+
+    def reconstruct(self, features: Tensor, lens: Tensor) -> Tensor:
+        """See ``Tokenizer.reconstruct``; means that were taken off are given back."""
+        plain = super().reconstruct(features, lens)
+        return plain + self._means(features, lens) if self.options.center else plain
 
     def weights(self) -> dict[str, Tensor]:
         """The centroids (K, D)."""

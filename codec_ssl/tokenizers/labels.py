@@ -56,7 +56,10 @@ def fit_tokenizer(
     source = make_source(encoder, utterances, picked, data_dir)
     batches = stream_features(encoder, source, [layer], batch_frames=batch_frames)
     tokenizer.origin = origin_of(encoder, layer)
-    tokenizer.fit(batch.features[layer] for batch in batches)
+    tokenizer.fit(
+        tokenizer.prepare(batch.features[layer], torch.as_tensor(batch.lengths))
+        for batch in batches
+    )
 
 
 def extract_labels(

@@ -38,6 +38,7 @@ pretrain=true        # false: no round 0 (with external labels or online cluster
 rounds=1             # k-means rounds after round 0
 kmeans_clusters=500  # clusters
 kmeans_layer=9       # layer whose features are clustered, 1-based
+kmeans_center=false  # true: take each utterance's mean off its frames before they are clustered
 kmeans_frames=2000000  # frames in the seeded sample that k-means is fitted on
 external_labels=     # folder of label stores {train,valid} made elsewhere (bin/tokens.py import): trains on them
 online=false         # true: also train with online clustering
@@ -127,7 +128,8 @@ if stage 4 check "${expdir}/check" "check and describe the codes" --in "${codes}
     stage_done
 fi
 
-models=()
+models=() center=()
+if [ "${kmeans_center}" = true ]; then center=(--center true); fi
 if [ "${pretrain}" = true ]; then
     train 5 pretrain "${expdir}/r0_reconstruction" "${train_config}" "" "round 0: predict the codes themselves"
     models+=("reconstruction=${expdir}/r0_reconstruction")
@@ -136,10 +138,10 @@ if [ "${pretrain}" = true ]; then
         kmeans=${expdir}/r${round}_kmeans
         labels=${dumpdir}/labels_r${round}
         if stage 6 labels "${kmeans}" "round ${round}: k-means ${kmeans_clusters} on layer ${kmeans_layer} of ${teacher}" \
-            --in "${teacher}" --in "${codes}/${train_set}" --opt "${kmeans_clusters} ${kmeans_layer} ${kmeans_frames}"; then
+            --in "${teacher}" --in "${codes}/${train_set}" --opt "${kmeans_clusters} ${kmeans_layer} ${kmeans_frames}${center[*]:+ centered}"; then
             ${gpu_cmd} --gpu "${job_gpu}" --num_threads "${OMP_NUM_THREADS}" "${kmeans}/fit.log" -- \
                 python -m codec_ssl.bin.fit_kmeans --exp "${teacher}" --layer "${kmeans_layer}" --store "${codes}/${train_set}" \
-                --out "${kmeans}" --num_clusters "${kmeans_clusters}" --max_frames "${kmeans_frames}" --device "${device}"
+                --out "${kmeans}" --num_clusters "${kmeans_clusters}" --max_frames "${kmeans_frames}" "${center[@]}" --device "${device}"
             stage_done
         fi
         for set in "${train_set}" "${valid_set}"; do

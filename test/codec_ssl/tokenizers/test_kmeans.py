@@ -133,6 +133,35 @@ def test_saved_and_loaded_tokenizers_are_equal(tmp_path):
     assert torch.equal(loaded.encode(frames), tokenizer.encode(frames))
 
 
+def test_centered_clusters_do_not_hear_what_an_utterance_is_shifted_by(tmp_path):
+    frames, lens = torch.from_numpy(blobs()[0]), torch.tensor([1000, 1, 2999])
+    shift = 5 * torch.randn(3, 16).repeat_interleave(lens, 0)
+    options = KMeansOptions(20, center=True)
+    tokenizer = KMeans(options)
+    tokenizer.fit([tokenizer.prepare(frames, lens)]).save(tmp_path)
+    tokens = tokenizer.encode(frames, lens)
+    assert (tokenizer.encode(frames + shift, lens) == tokens).float().mean() > 0.999
+    plain = KMeans(KMeansOptions(20)).fit([frames])
+    assert (plain.encode(frames + shift) == plain.encode(frames)).float().mean() < 0.5
+
+    whole = [each - each.mean(0) for each in frames.split(lens.tolist())]
+    distances = torch.cdist(torch.cat(whole), tokenizer.centroids)
+    assert (tokens[:, 0] == distances.argmin(1)).float().mean() > 0.999
+    mended = tokenizer.reconstruct(frames + shift, lens) - shift
+    torch.testing.assert_close(mended, tokenizer.reconstruct(frames, lens), atol=1e-4, rtol=0)
+    assert torch.equal(KMeans.load(tmp_path).encode(frames, lens), tokens)
+    with pytest.raises(DataError, match="expected lengths"):
+        tokenizer.encode(frames)
+
+
+def test_the_same_centroids_of_centered_frames_are_another_tokenizer():
+    one, other = (KMeans(KMeansOptions(20, center=value)) for value in (False, True))
+    for each in (one, other):
+        each.fit_sample(blobs()[0])
+    assert torch.equal(one.centroids, other.centroids)
+    assert one.fingerprint != other.fingerprint
+
+
 def test_fingerprint_tells_layers_and_encoders_apart():
     tokenizer = KMeans(KMeansOptions(20), Origin("a", "x", 9, 50.0)).fit_sample(blobs()[0])
     before = tokenizer.fingerprint

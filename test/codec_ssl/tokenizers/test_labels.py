@@ -2,6 +2,7 @@
 
 import hashlib
 import sys
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -80,6 +81,26 @@ def test_labels_are_the_clusters_of_each_utterance_by_itself(tmp_path, root, enc
     assert labels.meta.maker["layer"] == LAYER
     assert labels.meta.maker["encoder_fingerprint"] == encoder.fingerprint
     assert labels.meta.sizes == [12]
+
+
+def test_labels_of_centered_frames_are_the_clusters_of_each_utterance_less_its_mean(
+    tmp_path, store, encoder
+):
+    tokenizer = KMeans(replace(OPTIONS, center=True))
+    fit_tokenizer(tokenizer, encoder, store, LAYER, batch_frames=90)
+    extract_labels(tokenizer, encoder, store, tmp_path / "out", finalize=True, batch_frames=200)
+    labels, agree, deviations = TokenStore(tmp_path / "out"), [], []
+    for utt in store.utt_ids:
+        codes = torch.as_tensor(store[utt])[None]
+        features, _ = encoder.encode(codes, torch.tensor([codes.shape[1]]), [LAYER])
+        deviations.append(features[LAYER][0] - features[LAYER][0].mean(0))
+        nearest = torch.cdist(deviations[-1], tokenizer.centroids).argmin(1)
+        agree.append(labels[utt][:, 0] == nearest.numpy())
+    assert np.concatenate(agree).mean() > 0.999
+    whole = KMeans(tokenizer.options).fit_sample(torch.cat(deviations).numpy())
+    assert whole.report["inertia_per_frame"] == pytest.approx(
+        tokenizer.report["inertia_per_frame"], rel=0.05
+    )
 
 
 def test_label_store_does_not_depend_on_the_number_of_jobs(tmp_path, store, encoder, kmeans):
