@@ -13,8 +13,9 @@ from typing import Any
 from codec_ssl.bin import cli
 from codec_ssl.bin.superb_options import add_result_options, add_superb_options, result_facts
 from codec_ssl.data.tables import write_atomic
+from codec_ssl.evaluation.bootstrap import percentiles
 from codec_ssl.evaluation.superb.scoring import BATCH_SIZE, TEST, Outcome, Places, score_task
-from codec_ssl.report.results import CHOSEN_BY, FILE_NAME, Result, write_results
+from codec_ssl.report.results import CHOSEN_BY, DRAWS, FILE_NAME, Result, write_results
 
 PREDICTIONS = "predictions.json"
 
@@ -71,9 +72,11 @@ def get_results(
     results = []
     for name, measure in outcome.measures.items():
         by_fold = outcome.by_fold[name]
+        draws = measure.draws(num_resamples)
         told = {**scored, "by_fold": by_fold if len(by_fold) > 1 else None}
-        interval = measure.interval(num_resamples)
-        results.append(Result(f"superb_{task}_{name}", measure.value, measure.unit, told, interval))
+        told[DRAWS] = [round(value, 6) for value in draws.tolist()]
+        metric = f"superb_{task}_{name}"
+        results.append(Result(metric, measure.value, measure.unit, told, percentiles(draws)))
     return results
 
 

@@ -64,9 +64,7 @@ def ratio_interval(
         shape = (min(rows, num_resamples - begin), len(wholes))
         drawn = random.integers(len(wholes), size=shape)
         means.append(parts[drawn].sum(1) / np.maximum(wholes[drawn].sum(1), 1))
-    tail = (1 - level) / 2
-    low, high = np.quantile(np.concatenate(means), [tail, 1 - tail])
-    return float(low), float(high)
+    return percentiles(np.concatenate(means), level)
 
 
 def statistic_interval(
@@ -77,18 +75,35 @@ def statistic_interval(
     level: float = 0.95,
     seed: int = 0,
 ) -> tuple[float, float]:
-    """Percentile bootstrap interval of anything that weighs its items.
-
-    Args:
-        statistic: From how often each item was drawn (R, U) to values (R,).
-        sizes: Items of each stratum, such as a fold, which sum to U; each is drawn from by itself,
-            with replacement.
-        num_resamples: Number of draws.
-        level: Coverage.
-        seed: Seed of the draws.
+    """Percentile bootstrap interval of anything that weighs its items, see ``statistic_draws``.
 
     Returns:
         Low and high end.
+    """
+    draws = statistic_draws(statistic, sizes, num_resamples=num_resamples, seed=seed)
+    return percentiles(draws, level)
+
+
+def statistic_draws(
+    statistic: Callable[[np.ndarray], np.ndarray],
+    sizes: Sequence[int],
+    *,
+    num_resamples: int = 1000,
+    seed: int = 0,
+) -> np.ndarray:
+    """A statistic of items that were drawn again, with replacement.
+
+    Which items are drawn hangs on the sizes and the seed alone: values of two systems on the same
+    items are pairs.
+
+    Args:
+        statistic: From how often each item was drawn (R, U) to values (R,).
+        sizes: Items of each stratum, such as a fold, which sum to U; each is drawn from by itself.
+        num_resamples: Number of draws.
+        seed: Seed of the draws.
+
+    Returns:
+        A value for each draw.
     """
     random = np.random.default_rng(seed)
     rows = max(1, _CHUNK_CELLS // sum(sizes))
@@ -97,6 +112,11 @@ def statistic_interval(
         count = min(rows, num_resamples - begin)
         drawn = [random.multinomial(size, np.full(size, 1 / size), size=count) for size in sizes]
         values.append(statistic(np.concatenate(drawn, axis=1)))
+    return np.concatenate(values)
+
+
+def percentiles(draws: np.ndarray, level: float = 0.95) -> tuple[float, float]:
+    """Ends of the middle ``level`` of values (R,)."""
     tail = (1 - level) / 2
-    low, high = np.quantile(np.concatenate(values), [tail, 1 - tail])
+    low, high = np.quantile(draws, [tail, 1 - tail])
     return float(low), float(high)

@@ -23,6 +23,8 @@ from codec_ssl.errors import DataError
 FILE_NAME = "results.json"
 # Entry of ``Result.scored``: the score on a valid set, by which one of a run's layers is chosen.
 CHOSEN_BY = "valid_score"
+# Entry of ``Result.scored``: the bootstrap's values; of two systems on the same set they are pairs.
+DRAWS = "draws"
 _SCHEMA = 1
 _MOVED = re.compile(r"\.old-\d+$")
 _PACKAGES = ("codec_ssl", "espnet", "torch", "numpy", "faiss-cpu", "scipy", "transformers", "jiwer")

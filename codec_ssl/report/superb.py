@@ -3,10 +3,13 @@
 from collections.abc import Sequence
 from pathlib import Path
 
+import numpy as np
+
+from codec_ssl.evaluation.bootstrap import percentiles
 from codec_ssl.report import plots
 from codec_ssl.report.provenance import provenance
 from codec_ssl.report.render import NOT_RUN, render
-from codec_ssl.report.results import CHOSEN_BY, Result, ResultFile
+from codec_ssl.report.results import CHOSEN_BY, DRAWS, Result, ResultFile
 
 PREFIX = "superb_"
 WEIGHTS = "layer_weights_{task}.png"
@@ -26,9 +29,17 @@ COLUMNS = {
     "superb_sf_slot_value_cer": "SF, CER",
 }
 _HIGHER = ("accuracy", "f1", "mtwv")
+# Systems whose name begins so are what others are compared with.
+UNTRAINED = "untrained"
+BETTER, WORSE = "↑", "↓"
 NOTE = (
     "In %. In brackets 95 % intervals (utterances resampled), in parentheses the learning rate, the"
     " best of the grid on the valid set (QbE trains nothing and chooses a layer)."
+)
+COMPARED = (
+    f"{BETTER} better and {WORSE} worse than the untrained encoder (the mean of its draws, where"
+    " there are several): the 95 % interval of the difference, in pairs on the same resampled"
+    " utterances, leaves 0 out."
 )
 
 
@@ -40,8 +51,9 @@ def is_superb(result: Result) -> bool:
 def table(results: Sequence[Result]) -> list[list[str]]:
     """Header and a row for each system, in the order of the results; empty without any.
 
-    The best system of a column is bold. Of several results of a cell it is the one with the best
-    score on the valid set. The last row is what always answering the most frequent class gets.
+    The best system of a column is bold, arrows compare with what is untrained. Of several results
+    of a cell it is the one with the best score on the valid set. The last row is what always
+    answering the most frequent class gets.
     """
     found = [result for result in results if is_superb(result)]
     if not found:
@@ -54,12 +66,18 @@ def table(results: Sequence[Result]) -> list[list[str]]:
         if key not in best or _preferred(result, best[key]):
             best[key] = result
     tops = {metric: _top([r for (_, m), r in best.items() if m == metric]) for metric in metrics}
+    systems = list(dict.fromkeys(result.scored["system"] for result in found))
+    fresh = {
+        metric: [best[s, metric] for s in systems if _is_untrained(s) and (s, metric) in best]
+        for metric in metrics
+    }
     rows = []
-    for system in dict.fromkeys(result.scored["system"] for result in found):
-        cells = [
-            _cell(best[system, metric], tops[metric]) if (system, metric) in best else NOT_RUN
-            for metric in metrics
-        ]
+    for system in systems:
+        cells = [NOT_RUN] * len(metrics)
+        for number, metric in enumerate(metrics):
+            if result := best.get((system, metric)):
+                arrow = "" if _is_untrained(system) else _arrow(result, fresh[metric])
+                cells[number] = _cell(result, tops[metric], arrow)
         rows.append([system, *cells])
     header = ["system", *(COLUMNS.get(metric, _heading(metric)) for metric in metrics)]
     majority = [_majority(found, metric) for metric in metrics]
@@ -72,7 +90,9 @@ def sections(files: Sequence[ResultFile], out_dir: Path) -> list[str]:
     rows = table(found)
     if not rows:
         return []
-    made = ["## SUPERB", render(rows[0], rows[1:], "markdown", notes=[NOTE])]
+    compared = any(arrow in cell for row in rows for cell in row for arrow in (BETTER, WORSE))
+    notes = [NOTE, *([COMPARED] if compared else [])]
+    made = ["## SUPERB", render(rows[0], rows[1:], "markdown", notes=notes)]
     for task in dict.fromkeys(result.scored["task"] for result in found):
         weights = {
             result.scored["system"]: result.scored["layer_weights"]
@@ -95,15 +115,33 @@ def _preferred(one: Result, other: Result) -> bool:
     return scores[0] > scores[1] if higher else scores[0] < scores[1]
 
 
+def _is_untrained(system: str) -> bool:
+    return system.split()[0] == UNTRAINED
+
+
+def _arrow(result: Result, fresh: Sequence[Result]) -> str:
+    """Which way a result differs from untrained ones, if beyond chance; empty if unknown."""
+    draws = [each.scored.get(DRAWS) or [] for each in (result, *fresh)]
+    items = {each.scored.get("num_test") for each in (result, *fresh)}
+    if len(draws) < 2 or len(items) > 1 or not draws[0] or len(set(map(len, draws))) > 1:
+        return ""
+    low, high = percentiles(np.array(draws[0]) - np.mean(draws[1:], axis=0))
+    if low <= 0 <= high:
+        return ""
+    return BETTER if (low > 0) == result.metric.endswith(_HIGHER) else WORSE
+
+
 def _top(results: Sequence[Result]) -> float:
     values = [result.value for result in results]
     return max(values) if results[0].metric.endswith(_HIGHER) else min(values)
 
 
-def _cell(result: Result, top: float) -> str:
+def _cell(result: Result, top: float, arrow: str) -> str:
     text = f"{100 * result.value:.1f}"
     if result.value == top:
         text = f"**{text}**"
+    if arrow:
+        text += f" {arrow}"
     if result.interval is not None:
         low, high = (f"{100 * end:.1f}" for end in result.interval)
         text += f" [{low}, {high}]"

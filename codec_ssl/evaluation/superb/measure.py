@@ -9,7 +9,7 @@ from functools import cached_property
 
 import numpy as np
 
-from codec_ssl.evaluation.bootstrap import statistic_interval
+from codec_ssl.evaluation.bootstrap import percentiles, statistic_draws
 
 NUM_RESAMPLES = 1000
 
@@ -35,9 +35,11 @@ class Measure:
 
     def interval(self, num_resamples: int = NUM_RESAMPLES, seed: int = 0) -> tuple[float, float]:
         """95 % percentile bootstrap interval; each fold is drawn from by itself."""
-        return statistic_interval(
-            self.statistic, self.sizes, num_resamples=num_resamples, seed=seed
-        )
+        return percentiles(self.draws(num_resamples, seed))
+
+    def draws(self, num_resamples: int = NUM_RESAMPLES, seed: int = 0) -> np.ndarray:
+        """The bootstrap's values (R,); those of two systems on the same items are pairs."""
+        return statistic_draws(self.statistic, self.sizes, num_resamples=num_resamples, seed=seed)
 
 
 def ratio(parts: Sequence[float], wholes: Sequence[float] | None = None) -> Measure:

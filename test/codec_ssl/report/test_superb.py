@@ -1,5 +1,7 @@
 """SUPERB's table and its pictures."""
 
+import numpy as np
+
 from codec_ssl.report.results import Result, write_results
 from codec_ssl.report.superb import is_superb, sections, table
 
@@ -37,6 +39,37 @@ def test_of_several_results_the_best_on_the_valid_set_is_shown():
     one = result("ours", "sv", "eer", 0.1, valid=0.4, higher=False)
     other = result("ours", "sv", "eer", 0.2, valid=0.3, higher=False)
     assert table([one, other])[1][1].startswith("**20.0**")
+
+
+def test_arrows_mark_what_differs_from_the_untrained_in_pairs(tmp_path):
+    noise = np.random.default_rng(0).normal(0, 0.1, 1000)  # which utterances were drawn
+    better, level = 0.05 + 0.01 * noise[::-1], 0.03 * noise[::-1]
+
+    def drawn(system, draws, measure="accuracy", task="ks"):
+        higher = measure == "accuracy"
+        more = {"draws": (0.5 + noise + draws).tolist(), "num_test": 40}
+        return result(system, task, measure, 0.5, higher=higher, **more)
+
+    found = [
+        drawn("ours", better),
+        drawn("level", level),
+        drawn("untrained", -0.01),
+        drawn("untrained 1", +0.01),
+        drawn("ours", better, "per", "pr"),
+        drawn("untrained", 0.0, "per", "pr"),
+    ]
+    rows = {row[0]: row[1:] for row in table(found)}
+    assert [cell.split()[1] for cell in rows["ours"]] == ["↓", "↑"]  # errors first
+    arrows = ["level", "untrained", "untrained 1"]
+    assert not any(arrow in "".join(rows[name]) for name in arrows for arrow in "↑↓")
+    text = "".join(sections([write_results(tmp_path / "a.json", found, 1.0)], tmp_path))
+    assert "leaves 0 out" in text
+    # Intervals of the two systems by themselves overlap by far: it is the pairing that tells.
+    ends = [np.quantile(each.scored["draws"], [0.025, 0.975]) for each in (found[0], found[2])]
+    assert ends[0][0] < ends[1][1]
+    other = drawn("ours", better)
+    other.scored["num_test"] = 41
+    assert "↑" not in "".join(table([other, found[2]])[1])
 
 
 def test_learnt_weights_of_layers_are_drawn_for_each_task(tmp_path):

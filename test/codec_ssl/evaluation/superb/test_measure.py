@@ -24,3 +24,13 @@ def test_folds_count_alike_whatever_their_sizes():
     low, high = both.interval(500)
     assert 0 <= low < both.value < high <= 0.5
     assert mean_of_folds(folds[:1]) is folds[0]
+
+
+def test_draws_of_two_systems_on_the_same_items_are_pairs():
+    errors = np.random.default_rng(0).integers(9, size=50)
+    words = np.full(50, 10)
+    gaps = ratio(errors + 1, words).draws() - ratio(errors, words).draws()
+    np.testing.assert_allclose(gaps, 0.1)
+    assert ratio(errors, words).interval() == pytest.approx(
+        np.quantile(ratio(errors, words).draws(), [0.025, 0.975])
+    )
