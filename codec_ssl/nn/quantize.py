@@ -111,6 +111,25 @@ class EMACodebooks(nn.Module):
             ).argmin(-1)
 
     @torch.no_grad()
+    def start(self, x: Tensor) -> None:
+        """Let the entries begin as vectors of the data, drawn at random, on all ranks the same.
+
+        Random entries of rule ``hit`` lie far from all data in many dimensions: the few that get
+        a vector at first move in and get all later ones, unless a step has very many.
+
+        Args:
+            x: Vectors ``(G, M, D)``; those of rank 0 count.
+        """
+        if x.size(1):
+            drawn = torch.rand(x.shape[:2], device=x.device).argsort(1)
+            drawn = drawn[:, torch.arange(self.size, device=x.device) % x.size(1)]
+            self.vectors.copy_(x.float().gather(1, drawn.unsqueeze(-1).expand_as(self.vectors)))
+        if dist.is_available() and dist.is_initialized():
+            dist.broadcast(self.vectors, 0)
+        self.sums.copy_(self.vectors)
+        self.counts.fill_(1.0)
+
+    @torch.no_grad()
     def update(self, x: Tensor, assignment: Tensor) -> None:
         """Move the codebooks towards this step's vectors.
 

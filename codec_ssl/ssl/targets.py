@@ -165,6 +165,10 @@ class ClusterTarget(Target):
         return x.unsqueeze(1)
 
 
+# How the entries of online clusters begin.
+INITS = ("normal", "features")
+
+
 class OnlineTarget(Target):
     """Clusters of a teacher's features that are learnt on the way (DinoSR).
 
@@ -178,6 +182,8 @@ class OnlineTarget(Target):
         num_layers: Top layers that give labels, G.
         codebook_size: K.
         codebook_decay: Decay of the codebooks.
+        codebook_init: ``normal``, as in DinoSR, or ``features``: of the first step's. Where a step
+            has few frames, most entries that begin at random never get one.
         ema_decay: Decay of the teacher at first.
         ema_end_decay: Decay of the teacher later.
         ema_anneal_updates: Updates until then.
@@ -191,6 +197,7 @@ class OnlineTarget(Target):
         num_layers: int = 8,
         codebook_size: int = 256,
         codebook_decay: float = 0.9,
+        codebook_init: str = "normal",
         ema_decay: float = 0.999,
         ema_end_decay: float = 0.9999,
         ema_anneal_updates: int = 30_000,
@@ -200,9 +207,14 @@ class OnlineTarget(Target):
         super().__init__()
         if not 1 <= num_layers <= encoder.num_layers:
             raise ConfigError(f"target_conf: num_layers {num_layers} of {encoder.num_layers}")
+        if codebook_init not in INITS:
+            raise ConfigError(
+                f"target_conf: codebook_init: expected one of {INITS}, found {codebook_init!r}"
+            )
         last = encoder.num_layers
         self.layers = range(last - num_layers + 1, last + 1)
         self.codebook_size = codebook_size
+        self.codebook_init = codebook_init
         self.freeze_frontend = freeze_frontend
         self.teacher = EMATeacher(
             encoder,
@@ -226,6 +238,8 @@ class OnlineTarget(Target):
                 for layer in self.layers
             ]
         )
+        if self.training and self.codebook_init == "features" and self.teacher.num_updates == 0:
+            self.codebooks.start(features)
         labels = self.codebooks.assign(features)
         if self.training:
             self.codebooks.update(features, labels)

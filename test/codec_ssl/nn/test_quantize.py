@@ -46,6 +46,32 @@ def test_updates_equal_a_plain_loop(rule):
         assert torch.allclose(books.vectors.double(), vectors, rtol=1e-3, atol=1e-4)
 
 
+def test_entries_begin_as_vectors_of_the_data_so_that_more_of_them_are_used():
+    torch.manual_seed(0)
+    plane = torch.randn(2, 4, 64) / 2  # features of one layer lie in few dimensions
+
+    def step():
+        return torch.randn(2, 100, 4) @ plane
+
+    used = {}
+    for begin in ("random", "data"):
+        books, data = EMACodebooks(2, 50, 64), step()
+        if begin == "data":
+            books.start(data)
+            for g in range(2):
+                same = (books.vectors[g][:, None] == data[g][None]).all(-1)
+                assert same.any(1).all() and int(same.any(0).sum()) == 50  # each another one
+        for _ in range(200):
+            books.update(data, books.assign(data))
+            data = step()
+        seen = books.assign(torch.cat([step() for _ in range(20)], 1))
+        used[begin] = float(perplexity(histogram(seen.t(), 50)).mean())
+    assert used["random"] < 0.7 * used["data"], used
+    few = EMACodebooks(1, 5, 3)
+    few.start(torch.tensor([[[1.0, 2, 3], [4, 5, 6]]]))
+    assert sorted(few.vectors[0, :, 0].tolist()) in ([1, 1, 1, 4, 4], [1, 1, 4, 4, 4])
+
+
 def test_hit_only_leaves_unhit_entries_untouched():
     books = EMACodebooks(1, 4, 2, rule="hit")
     before = books.vectors.clone()

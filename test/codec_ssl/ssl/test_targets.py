@@ -107,6 +107,26 @@ def test_online_labels_loss_and_codebooks_equal_a_plain_loop():
     assert loss.item() == pytest.approx(sum(losses) / len(losses), rel=1e-4)
 
 
+def test_clusters_that_begin_as_features_do_so_at_the_first_training_step_only(monkeypatch):
+    encoder = make_encoder().eval()
+    target = OnlineTarget(encoder, num_layers=2, codebook_size=6, codebook_init="features")
+    batch, hidden, given = make_batch(encoder=encoder), torch.randn(len(MASKED), D), []
+    start = target.codebooks.start
+    monkeypatch.setattr(target.codebooks, "start", lambda x: (given.append(x), start(x)))
+    target.eval()(hidden, batch)
+    assert not given
+    for number in (1, 2, 3):
+        target.train()(hidden, batch)
+        target.after_update(encoder, number)
+    assert len(given) == 1
+    normed = instance_norm(
+        encoder(batch.embed(), batch.layout, ffn_layers=[4]).ffn[4], batch.layout
+    )
+    assert torch.allclose(given[0][1], normed[MASKED], atol=1e-5)
+    with pytest.raises(ConfigError, match="codebook_init"):
+        OnlineTarget(encoder, num_layers=2, codebook_init="kmeans")
+
+
 def test_instance_norm_equals_torchs_on_each_utterance():
     x = torch.randn(19, D) * 3 + 1
     wanted = [F.instance_norm(part.T[None])[0].T for part in x.split(LENGTHS)]
