@@ -1,8 +1,10 @@
 """Can a vocoder learn ten sentences by heart? Ten of the embedded corpus, from log-mel k-means.
 
-It trains on them, validates on them, and speaks them from their units. Two numbers say whether they
-were learnt: the log-mel distance to the recordings, which should fall under a third of what fresh
-weights have, and the correlation of log F0 over frames that are voiced in both, above 0.9.
+It trains on them, validates on them, and speaks them from their units and, as VCTK's recipe, from
+codes of their pitch, whose quantizer learns the same ten. Two numbers say whether they were learnt:
+the log-mel distance to the recordings, which should fall under a third of what fresh weights have,
+and the correlation of log F0 over frames that are voiced in both, above 0.9. ``--f0 false`` leaves
+the pitch to the units, which hardly tell it.
 
     OMP_NUM_THREADS=1 python tools/benchmarks/vocoder_overfitting.py --out /tmp/ten --steps 4000
     python tools/benchmarks/vocoder_overfitting.py --out /tmp/ten --steps 4000 --device cuda
@@ -15,6 +17,7 @@ import json
 import subprocess
 import sys
 import time
+from collections.abc import Mapping
 from dataclasses import replace
 from pathlib import Path
 
@@ -22,6 +25,7 @@ import numpy as np
 import torch
 from espnet2.gan_tts.hifigan.loss import MelSpectrogramLoss
 
+from codec_ssl.bin import cli
 from codec_ssl.data.audio import read_audio
 from codec_ssl.data.data_dir import DataDir
 from codec_ssl.data.data_dir_edits import subset
@@ -31,8 +35,10 @@ from codec_ssl.tasks.vocoder_model import LossConf
 from codec_ssl.tokens.store import TokenStore
 from codec_ssl.vocoder.experiment import Vocoder, build_vocoder, load_vocoder
 from codec_ssl.vocoder.synthesizer import Line, VocoderSynthesizer
+from codec_ssl.vocoder.units import align
 
-CONFIG = Path(__file__).parents[2] / "egs2/mini/voc1/conf/train_unit_hifigan.yaml"
+CONF = Path(__file__).parents[2] / "egs2/mini/voc1/conf"
+CONFIG, F0_CONFIG = CONF / "train_unit_hifigan.yaml", CONF / "train_f0_quantizer.yaml"
 SENTENCES, RATE = 10, 16000
 MOST_DISTANCE, LEAST_CORRELATION = 1 / 3, 0.9
 
@@ -57,6 +63,24 @@ def prepare(out: Path, num_clusters: int) -> DataDir:
     return DataDir(out / "data")
 
 
+def both_sets(*data: str) -> list[object]:
+    """Options that train on data and validate on the same."""
+    splits = ("train", "valid")
+    return [w for s in splits for d in data for w in (f"--{s}_data_path_and_name_and_type", d)]
+
+
+def prepare_pitch(out: Path) -> None:
+    """Codes of the sentences' pitch in ``out/f0``, and what gives them in ``out/quantizer``."""
+    if (out / "f0/meta.json").exists():
+        return
+    run("f0_contours", "--data_dir", out / "data", "--out", out / "contours")
+    options = ["--config", F0_CONFIG, "--output_dir", out / "quantizer", "--ngpu", 0]
+    data = f"{out}/contours,contours,feature_cache", f"{out}/data,speakers,data_dir"
+    run("f0_quantizer_train", *options, *both_sets(*data))
+    codes = ["--exp", out / "quantizer", "--contours", out / "contours", "--data_dir", out / "data"]
+    run("f0_codes", *codes, "--out", out / "f0", "--finalize", "true")
+
+
 def train(args: argparse.Namespace) -> None:
     """Train on the ten sentences, which are also the validation set."""
     each = min(args.steps, args.steps_per_epoch)
@@ -64,16 +88,17 @@ def train(args: argparse.Namespace) -> None:
     options += ["--num_iters_per_epoch", each, "--max_epoch", -(-args.steps // each)]
     options += ["--optim_conf", f"lr={args.lr}", "--ngpu", int(args.device != "cpu")]
     options += ["--use_tensorboard", "false"]
-    for split in ("train", "valid"):
-        for data in ("units,codes,token_store", f"data,audio,audio_{RATE}"):
-            options += [f"--{split}_data_path_and_name_and_type", f"{args.out}/{data}"]
-    run("vocoder_train", *options)
+    data = [f"{args.out}/units,codes,token_store", f"{args.out}/data,audio,audio_{RATE}"]
+    if args.f0:
+        data.append(f"{args.out}/f0,f0,token_store")
+    run("vocoder_train", *options, *both_sets(*data))
 
 
-def measure(vocoder: Vocoder, data_dir: DataDir, store: TokenStore) -> tuple[float, list[float]]:
+def measure(
+    vocoder: Vocoder, data_dir: DataDir, lines: Mapping[str, Line]
+) -> tuple[float, list[float]]:
     """Mean log-mel distance to the recordings, and the correlation of F0 of each utterance."""
     mel = MelSpectrogramLoss(fs=RATE, **LossConf().mel_params)
-    lines = {utt: Line(store[utt], data_dir.utt2spk[utt]) for utt in store}
     distances, correlations = [], []
     for utt, wav in VocoderSynthesizer(vocoder)(lines):
         true, _ = read_audio(data_dir.source(utt), RATE)
@@ -97,18 +122,29 @@ def main() -> None:
     add("--steps", type=int, default=4000)
     add("--steps_per_epoch", type=int, default=200)
     add("--lr", type=float, default=4e-4, help="of the generator")
+    add("--f0", type=cli.str2bool, default=True, help="codes of pitch beside the units")
     add("--num_clusters", type=int, default=256)
     add("--device", default="cpu")
     args = parser.parse_args()
     begin = time.perf_counter()
     data_dir = prepare(args.out, args.num_clusters)
-    store = TokenStore(args.out / "units")
+    store, pitch = TokenStore(args.out / "units"), None
+    if args.f0:
+        prepare_pitch(args.out)
+        pitch = TokenStore(args.out / "f0")
     train(args)
+    lines = {}
+    for utt in store:
+        line = Line(store[utt], data_dir.utt2spk[utt])
+        if pitch is not None:
+            rates = pitch.frame_rate, store.frame_rate
+            line = replace(line, f0=align(pitch[utt], range(len(line.codes)), *rates)[:, 0])
+        lines[utt] = line
     learnt = load_vocoder(args.out / "exp", "latest", args.device)
     torch.manual_seed(0)
     fresh = build_vocoder(learnt.config).for_synthesis().to(args.device)
-    start, _ = measure(replace(learnt, model=fresh), data_dir, store)
-    end, correlations = measure(learnt, data_dir, store)
+    start, _ = measure(replace(learnt, model=fresh), data_dir, lines)
+    end, correlations = measure(learnt, data_dir, lines)
     found = {
         "steps": args.steps,
         "log_mel_distance_start": start,
