@@ -130,3 +130,7 @@ class PackedLayout:
         total = packed.new_zeros(self.batch_size, *packed.shape[1:])
         total.index_add_(0, self.owner, packed)
         return total / self.starts.diff().unsqueeze(-1)
+
+    def means(self, packed: Tensor) -> Tensor:
+        """The mean of its utterance at every frame: ``(N, D)``."""
+        return self.mean(packed)[self.owner]

@@ -268,5 +268,5 @@ class OnlineTarget(Target):
 def instance_norm(x: Tensor, layout: PackedLayout, epsilon: float = 1e-5) -> Tensor:
     """Give each channel of each utterance mean 0 and variance 1 in float32: ``(N, D)``."""
     x = x.float()
-    x = x - layout.mean(x)[layout.owner]
+    x = x - layout.means(x)
     return x * (layout.mean(x.square()) + epsilon).rsqrt()[layout.owner]

@@ -108,7 +108,7 @@ class KMeans(Tokenizer):
             return plain
         return hashlib.sha256(f"{plain} centered".encode()).hexdigest()
 
-    def prepare(self, features: Tensor, lens: Tensor) -> Tensor:
+    def prepare(self, features: Tensor, lens: Tensor | None) -> Tensor:
         """Packed features (N, D) of B utterances as they are clustered."""
         return features - self._means(features, lens) if self.options.center else features
 
@@ -116,8 +116,7 @@ class KMeans(Tokenizer):
         """The mean frame of its utterance at every frame: (N, D)."""
         if lens is None:
             raise DataError("k-means of centered frames: expected lengths, found none")
-        layout = PackedLayout.from_lengths(lens, features.device)
-        return layout.mean(features.float())[layout.owner]
+        return PackedLayout.from_lengths(lens, features.device).means(features.float())
 
     def fit(self, stream: Iterable[Tensor]) -> Self:
         """Sample the stream of (n, D) features, see ``prepare``, then cluster the sample.
@@ -208,9 +207,7 @@ class KMeans(Tokenizer):
         """
         centroids = self.centroids.to(features.device)
         self.check_width(features, centroids.shape[1])
-        if self.options.center:
-            features = features - self._means(features, lens)
-        return nearest(features, centroids)[:, None]
+        return nearest(self.prepare(features, lens), centroids)[:, None]
 
     def decode(self, tokens: Tensor, lens: Tensor | None = None) -> Tensor:
         """Centroids (N, D) of tokens (N, 1); of centered frames, without the utterances' means."""

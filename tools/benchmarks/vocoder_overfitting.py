@@ -17,7 +17,6 @@ import json
 import subprocess
 import sys
 import time
-from collections.abc import Mapping
 from dataclasses import replace
 from pathlib import Path
 
@@ -34,8 +33,7 @@ from codec_ssl.evaluation.pitch import log_correlation, pitch_pair
 from codec_ssl.tasks.vocoder_model import LossConf
 from codec_ssl.tokens.store import TokenStore
 from codec_ssl.vocoder.experiment import Vocoder, build_vocoder, load_vocoder
-from codec_ssl.vocoder.synthesizer import Line, VocoderSynthesizer
-from codec_ssl.vocoder.units import align
+from codec_ssl.vocoder.synthesizer import StoreSpeaker
 
 CONF = Path(__file__).parents[2] / "egs2/mini/voc1/conf"
 CONFIG, F0_CONFIG = CONF / "train_unit_hifigan.yaml", CONF / "train_f0_quantizer.yaml"
@@ -95,12 +93,14 @@ def train(args: argparse.Namespace) -> None:
 
 
 def measure(
-    vocoder: Vocoder, data_dir: DataDir, lines: Mapping[str, Line]
+    vocoder: Vocoder, data_dir: DataDir, store: TokenStore, pitch: TokenStore | None
 ) -> tuple[float, list[float]]:
     """Mean log-mel distance to the recordings, and the correlation of F0 of each utterance."""
     mel = MelSpectrogramLoss(fs=RATE, **LossConf().mel_params)
     distances, correlations = [], []
-    for utt, wav in VocoderSynthesizer(vocoder)(lines):
+    speaker = StoreSpeaker(vocoder, store, data_dir.utt2spk, pitch)
+    for utt, made in speaker(speaker.utt_ids):
+        wav = made.wav
         true, _ = read_audio(data_dir.source(utt), RATE)
         length = min(len(true), len(wav))
         pair = [torch.from_numpy(each[:length])[None, None] for each in (wav, true)]
@@ -133,18 +133,11 @@ def main() -> None:
         prepare_pitch(args.out)
         pitch = TokenStore(args.out / "f0")
     train(args)
-    lines = {}
-    for utt in store:
-        line = Line(store[utt], data_dir.utt2spk[utt])
-        if pitch is not None:
-            rates = pitch.frame_rate, store.frame_rate
-            line = replace(line, f0=align(pitch[utt], range(len(line.codes)), *rates)[:, 0])
-        lines[utt] = line
     learnt = load_vocoder(args.out / "exp", "latest", args.device)
     torch.manual_seed(0)
     fresh = build_vocoder(learnt.config).for_synthesis().to(args.device)
-    start, _ = measure(replace(learnt, model=fresh), data_dir, lines)
-    end, correlations = measure(learnt, data_dir, lines)
+    start, _ = measure(replace(learnt, model=fresh), data_dir, store, pitch)
+    end, correlations = measure(learnt, data_dir, store, pitch)
     found = {
         "steps": args.steps,
         "log_mel_distance_start": start,
