@@ -45,6 +45,8 @@ class LossConf:
         mel: Weight of the difference of log mel spectra.
         duration: Weight of the squared error of log durations, where they are learnt.
         mel_params: Options of ESPnet's ``MelSpectrogramLoss`` besides its rate.
+        discriminator_start: The step, from 0, at which the discriminators join; before it neither
+            side of them is computed, which makes steps several times as fast.
     """
 
     adversarial: float = 1.0
@@ -54,6 +56,7 @@ class LossConf:
     mel_params: dict[str, Any] = field(
         default_factory=lambda: {"n_fft": 1024, "hop_length": 256, "n_mels": 80, "log_base": None}
     )
+    discriminator_start: int = 0
 
     @classmethod
     def from_plain(cls, conf: Mapping[str, Any]) -> "LossConf":
@@ -112,6 +115,8 @@ class ESPnetVocoder(AbsGANESPnetModel):
             average_by_layers=False, average_by_discriminators=False, include_final_outputs=True
         )
         self.mel = MelSpectrogramLoss(fs=sample_rate, **self.losses.mel_params)
+        # Turns of the generator in training; kept with the weights, so that a resumed run knows.
+        self.register_buffer("steps", torch.zeros((), dtype=torch.int64))
         # The true audio and what was made of its units, for the other turn with the same batch.
         self._shown: tuple[Tensor, Tensor] | None = None
 
@@ -128,14 +133,25 @@ class ESPnetVocoder(AbsGANESPnetModel):
         Returns:
             Loss, statistics, weight, and the number of the optimizer.
         """
-        made = self._generate_once(batch, keep=not forward_generator)
-        true = batch["audio"][:, None]
-        turn = self._generator_turn if forward_generator else self._discriminator_turn
-        loss, stats = turn(made, true, batch)
+        if forward_generator or self._discriminators_joined:
+            made = self._generate_once(batch, keep=not forward_generator)
+            true = batch["audio"][:, None]
+            turn = self._generator_turn if forward_generator else self._discriminator_turn
+            loss, stats = turn(made, true, batch)
+        else:
+            # The trainer has no pause: a loss with gradients of 0.
+            loss, stats = sum(0.0 * p.sum() for p in self.discriminator.parameters()), {}
+        if forward_generator and self.training:
+            self.steps += 1
         told = {name: value.detach() for name, value in stats.items()}
-        loss, told, weight = force_gatherable((loss, told, len(true)), loss.device)
+        loss, told, weight = force_gatherable((loss, told, len(batch["audio"])), loss.device)
         number = GENERATOR if forward_generator else DISCRIMINATOR
         return {"loss": loss, "stats": told, "weight": weight, "optim_idx": number}
+
+    @property
+    def _discriminators_joined(self) -> bool:
+        start = self.losses.discriminator_start
+        return start == 0 or int(self.steps) >= start  # the number lies on the device
 
     def _generate_once(self, batch: Mapping[str, Tensor], *, keep: bool) -> Tensor:
         """What was made for the discriminator's turn with this very batch, or made now.
@@ -172,14 +188,13 @@ class ESPnetVocoder(AbsGANESPnetModel):
     def _generator_turn(
         self, made: Tensor, true: Tensor, batch: Mapping[str, Tensor]
     ) -> tuple[Tensor, dict[str, Tensor]]:
-        found = self.discriminator(made)
-        with torch.no_grad():
-            wanted = self.discriminator(true)
-        stats = {
-            "adversarial_loss": self.adversarial(found),
-            "feat_match_loss": self.feat_match(found, wanted),
-            "mel_loss": self._mel_loss(made, true),
-        }
+        stats = {"mel_loss": self._mel_loss(made, true)}
+        if self._discriminators_joined:
+            found = self.discriminator(made)
+            with torch.no_grad():
+                wanted = self.discriminator(true)
+            stats["adversarial_loss"] = self.adversarial(found)
+            stats["feat_match_loss"] = self.feat_match(found, wanted)
         if self.vocoder.durations is not None:
             stats["duration_loss"] = self._duration_loss(batch)
         loss = sum(getattr(self.losses, name[: -len("_loss")]) * v for name, v in stats.items())

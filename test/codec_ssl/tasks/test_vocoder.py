@@ -64,7 +64,7 @@ def test_the_defaults_are_the_papers(task):
     ("data", "more", "workers"),
     [
         ("codes audio f0", ("--speakers", "table"), 1),
-        ("codes audio", DURATIONS, 0),
+        ("codes audio", (*DURATIONS, "--loss_conf", "discriminator_start=3"), 0),
     ],
 )
 def test_killed_and_resumed_equals_uninterrupted(
@@ -287,6 +287,38 @@ def test_each_turn_trains_its_own_network_and_the_generator_runs_once(model):
     assert len(made) == 1
     model(**batch)
     assert len(made) == 2  # nothing is left of the step before
+
+
+def test_discriminators_join_at_their_step_and_cost_nothing_before(model):
+    from dataclasses import replace
+
+    model.losses = replace(model.losses, discriminator_start=2)
+    optimizer = torch.optim.AdamW(model.discriminator.parameters(), weight_decay=0.0)
+    before = [p.clone() for p in model.discriminator.parameters()]
+    judged, made, told = [], [], []
+    model.discriminator.register_forward_hook(lambda *_: judged.append(1))
+    model.vocoder.register_forward_hook(lambda *_: made.append(1))
+    model.train()
+    for step in range(3):
+        stats = {}
+        batch = toy_batch()
+        for generator in (False, True):
+            result = model(forward_generator=generator, **batch)
+            stats |= result["stats"]
+            result["loss"].sum().backward()
+            if not generator:
+                optimizer.step()
+            model.zero_grad()
+        told.append("adversarial_loss" in stats and "discriminator_loss" in stats)
+        moved = any(
+            not torch.equal(*pair)
+            for pair in zip(before, model.discriminator.parameters(), strict=True)
+        )
+        assert (len(judged), len(made), moved) == (4 * (step == 2), step + 1, step == 2)
+    assert told == [False, False, True]
+    with torch.no_grad():
+        model.eval()(**toy_batch())
+    assert model.steps == 3  # validation is no training
 
 
 def test_a_generator_that_goes_first_is_shown_its_own_batch(model):
