@@ -139,8 +139,9 @@ class ESPnetVocoder(AbsGANESPnetModel):
             turn = self._generator_turn if forward_generator else self._discriminator_turn
             loss, stats = turn(made, true, batch)
         else:
-            # The trainer has no pause: a loss with gradients of 0.
-            loss, stats = sum(0.0 * p.sum() for p in self.discriminator.parameters()), {}
+            # The trainer has no pause: a loss of 0, told because its reporter counts what is told.
+            loss = sum(0.0 * p.sum() for p in self.discriminator.parameters())
+            stats = {"discriminator_loss": loss}
         if forward_generator and self.training:
             self.steps += 1
         told = {name: value.detach() for name, value in stats.items()}
