@@ -1,8 +1,8 @@
 #!/usr/bin/env bash
 # Checks the project: bash test/run.sh [unit|recipes|all] [arguments of pytest]
 #
-#   unit     linters, then every test but the recipes
-#   recipes  linters, then the recipes run end to end
+#   unit     linters, then every test but these
+#   recipes  linters, then the recipes planned and run end to end, and trainings that must learn something
 #   all      both (the default)
 # It installs what is missing first (tools/install.sh). A linter's complaint does not keep the tests from running, but
 # fails the whole. For example: bash test/run.sh unit test/utils -k run
@@ -11,8 +11,8 @@ root=$(cd "$(dirname "$(readlink -f "${BASH_SOURCE[0]}")")/.." && pwd)
 cd "${root}"
 
 case ${1:-all} in
-    unit) marker=(-m "not recipe") ;;
-    recipes) marker=(-m recipe) ;;
+    unit) marker=(-m "not recipe and not plan") ;;
+    recipes) marker=(-m "recipe or plan") ;;
     all) marker=() ;;
     -h|--help) awk 'NR > 1 && /^#/ { sub(/^# ?/, ""); print; next } NR > 1 { exit }' "$0"; exit 0 ;;
     *) echo "test/run.sh: error: '$1' is none of unit, recipes, all" >&2; exit 1 ;;

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-pytestmark = [pytest.mark.timeout(900)]
+pytestmark = [pytest.mark.plan, pytest.mark.timeout(900)]
 ROOT = Path(__file__).resolve().parents[2]
 RECIPE = ROOT / "egs2" / "mini" / "mae1"
 

@@ -5,10 +5,13 @@ import subprocess
 from pathlib import Path
 
 import numpy as np
+import pytest
 import soundfile
 from toy_mls import make_mls
 
 from codec_ssl.data.data_dir import DataDir
+
+pytestmark = [pytest.mark.plan]
 
 RECIPE = Path(__file__).resolve().parents[2] / "egs2/mls/tok1"
 

@@ -2,33 +2,18 @@
 
 import os
 import re
-import subprocess
 from pathlib import Path
 
 import pytest
 import yaml
+from recipes import RUN_SCRIPTS, begins_with_units, recipe_id, run
 
 from codec_ssl.data.alignment import Segment
 
 ROOT = Path(__file__).resolve().parents[2]
-RUN_SCRIPTS = sorted(p for p in ROOT.glob("egs2/*/*/run.sh") if "TEMPLATE" not in p.parts)
 TEMPLATE_SCRIPTS = sorted(ROOT.glob("egs2/TEMPLATE/*/*.sh"))
 ASR_CONFIGS = sorted(ROOT.glob("egs2/*/asr2/conf/**/train*.yaml"))
 TOKENIZER_CONFIGS = sorted(ROOT.glob("egs2/*/tok1/conf/**/train*.yaml"))
-# An option of the task's own, which --help must list.
-OWN_OPTION = {
-    "hear1": "--tasks",
-    "ssl1": "--codec",
-    "tok1": "--encoder",
-    "asr2": "--tokens",
-    "codec1": "--metrics",
-    "tts1": "--systems",
-    "mae1": "--teacher",
-    "asr1": "--lang_token",
-    "mlsuperb1": "--lang_only",
-    "superb1": "--lrs",
-    "voc1": "--convert",
-}
 # audioset links to the configs of mls
 CODEC_CONFIGS = sorted({p.resolve() for p in ROOT.glob("egs2/*/codec1/conf/**/train*.yaml")})
 TTS_CONFIGS = sorted(ROOT.glob("egs2/*/tts1/conf/**/train*.yaml"))
@@ -58,44 +43,9 @@ HIFIGAN_JUDGES = 5 * 8_220_130 + 9_870_209 + 2 * 9_874_306
 CODEC2VEC_CONFIGS = sorted(ROOT.glob("egs2/*/ssl1/conf/**/train_codec2vec*.yaml"))
 
 
-def recipe_id(path: Path) -> str:
-    return str(path.relative_to(ROOT / "egs2"))
-
-
-def begins_with_units(script: Path) -> bool:
-    """Whether a recipe takes token stores and data dirs of another one."""
-    return script.parent.name == "asr2"
-
-
-def run(command: list[str], cwd: Path) -> subprocess.CompletedProcess:
-    return subprocess.run(command, cwd=cwd, capture_output=True, text=True, check=False)
-
-
 def test_there_are_recipes():
     assert len(RUN_SCRIPTS) >= 2
     assert TEMPLATE_SCRIPTS
-
-
-@pytest.mark.parametrize("script", RUN_SCRIPTS, ids=recipe_id)
-def test_dry_run_prints_a_plan_and_makes_nothing(script: Path, tmp_path: Path):
-    folders = {name: tmp_path / "a b" / name for name in ("data", "dump", "exp")}
-    if begins_with_units(script):
-        del folders["data"]
-    options = [f"--{n}dir={p}" for n, p in folders.items()]
-    result = run(["bash", str(script), "--dry_run", "true", *options], cwd=tmp_path)
-    assert result.returncode == 0, result.stderr
-    # Units and transcripts of an ASR come from another recipe, which may not have run.
-    assert "not made yet" in result.stdout or "needs ../tok1" in result.stdout
-    assert not any(path.exists() for path in folders.values())
-
-
-@pytest.mark.parametrize("script", RUN_SCRIPTS, ids=recipe_id)
-def test_help_lists_every_option_with_its_default(script: Path):
-    result = run(["bash", str(script), "--help"], cwd=ROOT)
-    assert result.returncode == 0, result.stderr
-    own = OWN_OPTION[script.parent.name]
-    for option in ("--stage", "--stop_stage", "--nj", "--ngpu", "--expdir", "--dumpdir", own):
-        assert option in result.stdout
 
 
 @pytest.mark.parametrize("script", RUN_SCRIPTS, ids=recipe_id)
@@ -526,190 +476,6 @@ def test_f0_quantizer_config_builds_its_model_with_options_that_the_training_kno
 @pytest.mark.parametrize("config", sorted(ROOT.glob("egs2/*/*/conf/**/*.yaml")), ids=recipe_id)
 def test_config_opens_by_saying_what_it_is_for(config: Path):
     assert config.read_text().startswith("# ")
-
-
-def test_new_recipe_is_made_and_an_existing_one_is_left_alone(clone: Path):
-    setup = ["bash", "egs2/TEMPLATE/setup.sh", "mycorpus/ssl1"]
-    made = run(setup, cwd=clone)
-    assert made.returncode == 0, made.stderr
-    recipe = clone / "egs2/mycorpus/ssl1"
-    assert "@corpus@" not in (recipe / "run.sh").read_text()
-    assert (recipe / "ssl.sh").resolve() == clone / "egs2/TEMPLATE/ssl1/ssl.sh"
-    again = run(setup, cwd=clone)
-    assert again.returncode == 1
-    assert "exists already" in again.stderr
-    wrong = run([*setup[:2], "mycorpus/nosuchtask"], cwd=clone)
-    assert wrong.returncode == 1
-    assert "usage" in wrong.stderr
-
-
-def test_a_new_recipe_that_begins_with_units_has_no_reader(clone: Path):
-    made = run(["bash", "egs2/TEMPLATE/setup.sh", "mycorpus/asr2"], cwd=clone)
-    assert made.returncode == 0, made.stderr
-    recipe = clone / "egs2/mycorpus/asr2"
-    assert "--tokens DIR --datadir DIR" in made.stdout
-    assert not (recipe / "local" / "data.sh").exists()
-    for name in ("run.sh", "README.md"):
-        assert "@corpus@" not in (recipe / name).read_text()
-    assert (recipe / "asr.sh").resolve() == clone / "egs2/TEMPLATE/asr2/asr.sh"
-    # What the recipes of this repository run with; a clone would install its own.
-    venv = os.environ.get("CODEC_SSL_VENV", str(ROOT / ".venv"))
-    command = ["env", f"CODEC_SSL_VENV={venv}", "bash", str(recipe / "run.sh")]
-    planned = run([*command, "--dry_run", "true"], cwd=clone)
-    assert "needs ../tok1/data/train" in planned.stdout, planned.stderr
-
-
-def test_a_new_codec_asr_recipe_plans_its_codec_and_model(clone: Path):
-    made = run(["bash", "egs2/TEMPLATE/setup.sh", "mycorpus/asr1"], cwd=clone)
-    assert made.returncode == 0, made.stderr
-    recipe = clone / "egs2/mycorpus/asr1"
-    assert (recipe / "asr.sh").resolve() == clone / "egs2/TEMPLATE/asr1/asr.sh"
-    assert (recipe / "conf/tuning/train_codec_asr_random.yaml").is_file()
-    for file in (recipe / "run.sh", recipe / "README.md", recipe / "local/data.sh"):
-        assert "@corpus@" not in file.read_text()
-    venv = os.environ.get("CODEC_SSL_VENV", str(ROOT / ".venv"))
-    command = ["env", f"CODEC_SSL_VENV={venv}", "bash", str(recipe / "run.sh"), "--dry_run", "true"]
-    planned = run(command, cwd=clone)
-    assert "exp/codec_train_codec_asr/score_test" in planned.stdout, planned.stderr
-
-
-def test_a_new_tokenizer_recipe_has_a_reader_of_its_own(clone: Path):
-    made = run(["bash", "egs2/TEMPLATE/setup.sh", "mycorpus/tok1"], cwd=clone)
-    assert made.returncode == 0, made.stderr
-    recipe = clone / "egs2/mycorpus/tok1"
-    assert (recipe / "tok.sh").resolve() == clone / "egs2/TEMPLATE/tok1/tok.sh"
-    reader = recipe / "local" / "data.sh"
-    assert reader.is_file() and not reader.is_symlink()
-    for file in (recipe / "run.sh", recipe / "README.md", reader):
-        assert "@corpus@" not in file.read_text()
-    venv = os.environ.get("CODEC_SSL_VENV", str(ROOT / ".venv"))
-    command = ["env", f"CODEC_SSL_VENV={venv}", "bash", str(recipe / "run.sh"), "--dry_run", "true"]
-    planned = run(command, cwd=clone)
-    assert "exp/hubert_base_l9/repcodec" in planned.stdout, planned.stderr
-    refused = run([*command, "--tokenizers", "nosuch"], cwd=clone)
-    assert refused.returncode == 1
-    assert "there is no conf/train_nosuch.yaml" in refused.stderr
-
-
-def test_a_new_codec_recipe_plans_a_training_of_its_own(clone: Path, tmp_path: Path):
-    made = run(["bash", "egs2/TEMPLATE/setup.sh", "mycorpus/codec1"], cwd=clone)
-    assert made.returncode == 0, made.stderr
-    recipe = clone / "egs2/mycorpus/codec1"
-    assert (recipe / "codec.sh").resolve() == clone / "egs2/TEMPLATE/codec1/codec.sh"
-    for file in (recipe / "run.sh", recipe / "README.md", recipe / "local/data.sh"):
-        assert not file.is_symlink() and "@corpus@" not in file.read_text()
-    planned = plan(recipe, tmp_path, "--num_codebooks", "2", "--decode_codebooks", "1 2")
-    outs = {stage: [out for name, out in planned if name == stage] for stage, _ in planned}
-    assert outs["train"] == ["exp/soundstream"] and outs["tokens"] == ["dump/soundstream_2cb/test"]
-    assert outs["decode"] == [f"exp/decoded/soundstream_2cb/test_{books}cb" for books in (1, 2)]
-    scored = plan(recipe, tmp_path, "--codec", "dac_16k", "--eval_sets", "a b")
-    assert not {"stats", "train"} & {stage for stage, _ in scored}
-    assert ("score", "exp/agreement/dac_16k/b") in scored and (
-        "score",
-        "exp/score/dac_16k/a",
-    ) in scored
-
-
-@pytest.mark.parametrize(
-    ("codec", "name"),
-    [
-        ("dac_16k", "dac_16k"),
-        ("../exp/soundstream_v1.1", "soundstream_v1.1"),
-        ("/a.b/exp/soundstream", "soundstream"),
-        ("exp.d/soundstream_8cb.yaml", "soundstream_8cb"),
-        ("weights_16khz_8kbps_0.0.9.pth", "weights_16khz_8kbps_0.0.9"),
-    ],
-)
-def test_a_codec_is_called_like_its_file_or_folder_whatever_dots_there_are(
-    tmp_path: Path, codec: str, name: str
-):
-    outs = {out for _, out in plan("mini/codec1", tmp_path, "--codec", codec)}
-    assert {f"dump/{name}/test", f"exp/decoded/{name}/test"} <= outs
-
-
-def test_a_new_hear_recipe_plans_its_systems_and_tasks(clone: Path, tmp_path: Path):
-    made = run(["bash", "egs2/TEMPLATE/setup.sh", "mycorpus/hear1"], cwd=clone)
-    assert made.returncode == 0, made.stderr
-    recipe = clone / "egs2/mycorpus/hear1"
-    assert (recipe / "hear.sh").resolve() == clone / "egs2/TEMPLATE/hear1/hear.sh"
-    for file in (recipe / "run.sh", recipe / "README.md", recipe / "local/data.sh"):
-        assert not file.is_symlink() and "@corpus@" not in file.read_text()
-    options = ["--encoders", "a=x,b=hubert_base", "--codec", "y", "--nj", "2"]
-    options += ["--tasks", "esc50 label=mood"]
-    planned = plan(recipe, tmp_path, *options)
-    scored = [out for stage, out in planned if stage == "evaluate"]
-    systems = ("a", "b", "log-mel", "codec_latent", "untrained")
-    names = ("esc50", "mood")
-    assert scored == [f"exp/hear/{system}/{name}" for system in systems for name in names]
-    assert ("embed", "dump/a/esc50") in planned and "encoder" not in {s for s, _ in planned}
-    trained = plan("mini/hear1", tmp_path, "--tasks", "events scenes")
-    assert ("encoder", "exp/encoder") in trained
-    assert ("evaluate", "exp/hear/self-trained/scenes") in trained
-
-
-def test_a_new_vocoder_recipe_plans_a_vocoder_for_each_kind_of_units(clone: Path, tmp_path: Path):
-    made = run(["bash", "egs2/TEMPLATE/setup.sh", "mycorpus/voc1"], cwd=clone)
-    assert made.returncode == 0, made.stderr
-    recipe = clone / "egs2/mycorpus/voc1"
-    assert (recipe / "voc.sh").resolve() == clone / "egs2/TEMPLATE/voc1/voc.sh"
-    for file in (recipe / "run.sh", recipe / "README.md", recipe / "local/data.sh"):
-        assert not file.is_symlink() and "@corpus@" not in file.read_text()
-    options = ["--tokens", "a=x y,b=z", "--tokenizers", "c=t", "--encoder", "hubert_base"]
-    planned = plan(recipe, tmp_path, *options, "--codec", "dac_16k", "--listen", "0")
-    trained = [out for stage, out in planned if stage == "train"]
-    assert trained == [f"exp/{name}_unit_hifigan" for name in ("a", "b", "c", "dac_16k")]
-    tokens = {out for stage, out in planned if stage == "tokens"}
-    splits = ("train", "valid", "test")
-    assert tokens == {f"dump/{name}/{s}" for name in ("c", "dac_16k") for s in splits}
-    assert not any("listening" in out or "converted" in out for _, out in planned)
-
-
-def plan(recipe: str | Path, folder: Path, *options: str) -> list[tuple[str, str]]:
-    """Stage and output of each line of a plan, outputs without their folder."""
-    places = [f"--{name}dir={folder / name}" for name in ("data", "dump", "exp")]
-    script = ROOT / "egs2" / recipe / "run.sh"
-    # What the recipes of this repository run with; a clone would install its own.
-    venv = os.environ.get("CODEC_SSL_VENV", str(ROOT / ".venv"))
-    command = ["env", f"CODEC_SSL_VENV={venv}", "bash", str(script), "--dry_run", "true"]
-    planned = run([*command, *places, *options], cwd=folder)
-    assert planned.returncode == 0, planned.stderr
-    rows = [line.split() for line in planned.stdout.splitlines()]
-    return [(row[1], row[2].removeprefix(f"{folder}/")) for row in rows]
-
-
-def test_curves_end_with_the_training_and_scored_sets_get_tokens(tmp_path: Path):
-    options = ["--curve_epochs", "1 50 100", "--eval_sets", "dev-clean dev-other"]
-    planned = plan("librispeech/tok1", tmp_path, *options)
-    exp, dump = "exp/data2vec_large_l18", "dump/data2vec_large_l18"
-    trained = {out for stage, out in planned if stage == "train"}
-    names = (
-        "kmeans_sklearn",
-        "vq",
-        "vq@1",
-        "repcodec",
-        "repcodec@1",
-        "repcodec@50",
-        "repcodec@100",
-    )
-    assert trained == {f"{exp}/{name}" for name in names}
-    tokens = {out for stage, out in planned if stage == "tokens"}
-    assert {f"{dump}/vq/dev-other", f"{dump}/repcodec@50/dev-other"} <= tokens
-    # A training set that is only drawn from gets no tokens, so nothing later may ask for them.
-    assert not any(out.endswith("train-clean-100") for out in tokens)
-
-
-@pytest.mark.parametrize("recipe", ["mls/codec1", "audioset/codec1"])
-def test_a_folder_of_audio_brings_its_sets_to_the_study_too(tmp_path: Path, recipe: str):
-    outs = {out for _, out in plan(recipe, tmp_path, "--audio_dir", "x")}
-    assert "exp/stats/train" in outs and not any("ljspeech" in out for out in outs)
-    assert sum(out.startswith("exp/decoded/") and out.endswith("/test") for out in outs) == 1
-
-
-def test_layers_come_from_the_encoders_file_and_folders_of_audio_bring_their_sets(tmp_path: Path):
-    planned = plan("librispeech/tok1", tmp_path, "--encoder", "hubert_base", "--audio_dir", "x")
-    outs = {out for _, out in planned}
-    assert "exp/hubert_base_l9/quality/test" in outs
-    assert not any("dev-clean" in out or "train-960" in out for out in outs)
 
 
 def test_no_generated_or_large_file_is_tracked():

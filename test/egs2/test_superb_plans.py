@@ -5,6 +5,8 @@ from pathlib import Path
 import pytest
 from recipes import run_recipe
 
+pytestmark = [pytest.mark.plan]
+
 TASKS = ("--tasks", "ks pr", "--codec", "dac_16k")
 
 

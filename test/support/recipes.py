@@ -5,6 +5,7 @@ import subprocess
 from pathlib import Path
 
 EGS = Path(__file__).resolve().parents[2] / "egs2"
+RUN_SCRIPTS = sorted(p for p in EGS.glob("*/*/run.sh") if "TEMPLATE" not in p.parts)
 
 # The smallest run of mini/mae1, which mini/hear1's test goes on with.
 MAE1 = ("--size", "ci", "--nj", "1")
@@ -38,3 +39,16 @@ def finish_recipe(recipe: str, folder: Path, *options: str) -> str:
     done = run_recipe(recipe, folder, *options)
     assert done.returncode == 0, done.stdout[-1000:] + done.stderr[-3000:]
     return done.stderr
+
+
+def recipe_id(path: Path) -> str:
+    return str(path.relative_to(EGS))
+
+
+def begins_with_units(script: Path) -> bool:
+    """Whether a recipe takes token stores and data dirs of another one."""
+    return script.parent.name == "asr2"
+
+
+def run(command: list[str], cwd: Path) -> subprocess.CompletedProcess:
+    return subprocess.run(command, cwd=cwd, capture_output=True, text=True, check=False)

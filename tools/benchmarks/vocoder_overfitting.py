@@ -6,8 +6,8 @@ the log-mel distance to the recordings, which should fall under a third of what 
 and the correlation of log F0 over frames that are voiced in both, above 0.9. ``--f0 false`` leaves
 the pitch to the units, which hardly tell it.
 
-    OMP_NUM_THREADS=1 python tools/benchmarks/vocoder_overfitting.py --out /tmp/ten --steps 4000
-    python tools/benchmarks/vocoder_overfitting.py --out /tmp/ten --steps 4000 --device cuda
+    OMP_NUM_THREADS=1 python tools/benchmarks/vocoder_overfitting.py --out /tmp/ten --steps 9000
+    python tools/benchmarks/vocoder_overfitting.py --out /tmp/ten --steps 9000 --device cuda
 
 Killed and run again, it goes on. More steps continue a finished run.
 """
@@ -84,7 +84,9 @@ def train(args: argparse.Namespace) -> None:
     each = min(args.steps, args.steps_per_epoch)
     options = ["--config", args.config, "--output_dir", args.out / "exp", "--speakers", "table"]
     options += ["--num_iters_per_epoch", each, "--max_epoch", -(-args.steps // each)]
-    options += ["--optim_conf", f"lr={args.lr}", "--ngpu", int(args.device != "cpu")]
+    options += ["--optim_conf", f"lr={args.lr}", "--scheduler_conf", f"gamma={args.gamma}"]
+    options += ["--loss_conf", f"discriminator_start={args.discriminator_start}"]
+    options += ["--ngpu", int(args.device != "cpu")]
     options += ["--use_tensorboard", "false"]
     data = [f"{args.out}/units,codes,token_store", f"{args.out}/data,audio,audio_{RATE}"]
     if args.f0:
@@ -119,9 +121,11 @@ def main() -> None:
     add = parser.add_argument
     add("--out", type=Path, required=True, help="folder of everything")
     add("--config", type=Path, default=CONFIG, help="of the training")
-    add("--steps", type=int, default=4000)
+    add("--steps", type=int, default=9000)
+    add("--discriminator_start", type=int, default=6000, help="steps of the mel loss alone")
     add("--steps_per_epoch", type=int, default=200)
-    add("--lr", type=float, default=4e-4, help="of the generator")
+    add("--lr", type=float, default=1e-3, help="of the generator")
+    add("--gamma", type=float, default=0.98, help="what an epoch leaves of that rate")
     add("--f0", type=cli.str2bool, default=True, help="codes of pitch beside the units")
     add("--num_clusters", type=int, default=256)
     add("--device", default="cpu")

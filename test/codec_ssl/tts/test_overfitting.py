@@ -18,7 +18,7 @@ from codec_ssl.data.data_dir import DataDir, only
 from codec_ssl.report.results import read_results
 from codec_ssl.tokens.store import TokenStore
 
-pytestmark = [pytest.mark.slow, pytest.mark.timeout(900)]
+pytestmark = [pytest.mark.plan, pytest.mark.slow, pytest.mark.timeout(900)]
 STREAMS, BINS = 8, 16
 
 
