@@ -101,6 +101,41 @@ def test_a_second_run_does_nothing_and_says_so(finished: Path, mini_tok1: Path):
     assert "nothing to do: every stage is current" in again.stderr
 
 
+def test_units_of_a_given_tokenizer_are_spoken_as_long_as_the_vocoder_says(
+    finished: Path, mini_tok1: Path, tmp_path: Path
+):
+    exp, dump = mini_tok1 / "exp", mini_tok1 / "dump"
+    given = f"kmeans={exp}/r0_reconstruction_l2/kmeans"
+    units = [
+        "--encoder",
+        f"{exp}/ssl1/r0_reconstruction",
+        "--layer",
+        "2",
+        "--codes",
+        f"{dump}/codes",
+    ]
+    learnt = ["--predict_durations", "true", "--train_args", "--vocoder_conf durations=true"]
+    less = ["--f0", "false", "--convert", "false", "--codecs", "", "--listen", "0"]
+    common = options(mini_tok1)
+    del common[common.index("--tokenizers") : common.index("--tokens") + 2]
+    finish_recipe(RECIPE, tmp_path, *common, "--tokenizers", given, *units, *learnt, *less)
+    stores = [
+        TokenStore(folder / "valid")
+        for folder in (tmp_path / "dump/kmeans", dump / "r0_reconstruction_l2/kmeans")
+    ]
+    timed = DataDir(tmp_path / "exp/kmeans_unit_hifigan/timed_valid")
+    frames = []
+    for utt in timed.utt_ids:
+        np.testing.assert_array_equal(*(store[utt] for store in stores))
+        samples = soundfile.info(timed.source(utt).path).frames
+        runs = 1 + int((np.diff(stores[0][utt][:, 0]) != 0).sum())
+        assert samples % 320 == 0 and samples >= 320 * runs
+        frames.append((samples // 320, len(stores[0][utt])))
+    assert any(said != told for said, told in frames)
+    report = (tmp_path / "exp/report/REPORT.md").read_text()
+    assert "predicted durations" in report.lower().replace("_", " ")
+
+
 def test_what_is_missing_or_wrong_is_named(tmp_path: Path):
     timed = ["--predict_durations", "true"]
     for recipe, wrong, message in (
@@ -110,6 +145,7 @@ def test_what_is_missing_or_wrong_is_named(tmp_path: Path):
         (RECIPE, ["--tok_recipe", "../nosuch/run.sh"], "there is no ../nosuch/run.sh to train"),
         (RECIPE, ["--tokenizers", "a=x"], "--tokenizers a=x: say which --encoder"),
         (RECIPE, timed, "trains no durations"),
+        ("ljspeech/voc1", [*timed, "--train_args", "--vocoder_conf durations=false"], "trains no"),
         ("ljspeech/voc1", ["--f0", "true"], "F0 codes say when"),
     ):
         done = run_recipe(recipe, tmp_path, "--dry_run", "true", *wrong)

@@ -76,8 +76,9 @@ recipe=${PWD#"${root}/"}
 device=$([ "${ngpu}" -gt 0 ] && echo cuda || echo cpu)
 job_gpu=$([ "${ngpu}" -gt 0 ] && echo 1 || echo 0)  # of one job of tokens, synthesis or scores
 has_durations=$(awk '$1 == "durations:" { print $2; exit }' "${train_config}")
+if [[ ${train_args} =~ durations=(true|false) ]]; then has_durations=${BASH_REMATCH[1]}; fi
 if [ "${predict_durations}" = true ] && [ "${has_durations}" != true ]; then
-    die "--predict_durations true: ${train_config} trains no durations (vocoder_conf: durations: true)"
+    die "--predict_durations true: ${train_config} trains no durations (vocoder_conf: durations: true, or --train_args \"--vocoder_conf durations=true\")"
 fi
 if [ "${predict_durations}" = true ] && [ "${f0}" = true ]; then die "--predict_durations true: not with --f0 true, as F0 codes say when"; fi
 
