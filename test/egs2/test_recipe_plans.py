@@ -4,11 +4,10 @@ import os
 from pathlib import Path
 
 import pytest
-from recipes import RUN_SCRIPTS, begins_with_units, recipe_id, run
+from recipes import EGS, RUN_SCRIPTS, begins_with_units, recipe_id, run
 
 pytestmark = [pytest.mark.plan]
 
-ROOT = Path(__file__).resolve().parents[2]
 # An option of the task's own, which --help must list.
 OWN_OPTION = {
     "hear1": "--tasks",
@@ -23,6 +22,30 @@ OWN_OPTION = {
     "superb1": "--lrs",
     "voc1": "--convert",
 }
+
+
+def planning(recipe: Path) -> list[str]:
+    """The command that plans a recipe, with the environment of this repository's recipes.
+
+    A clone would install its own.
+    """
+    venv = os.environ.get("CODEC_SSL_VENV", str(EGS.parent / ".venv"))
+    script = str(recipe / "run.sh")
+    return ["env", f"CODEC_SSL_VENV={venv}", "bash", script, "--dry_run", "true"]
+
+
+def new_recipe(
+    clone: Path, task: str, own: tuple[str, ...] = ("run.sh", "README.md", "local/data.sh")
+) -> tuple[Path, str]:
+    """A recipe made from a template, whose own files are no links, and what its making said."""
+    made = run(["bash", "egs2/TEMPLATE/setup.sh", f"mycorpus/{task}"], cwd=clone)
+    assert made.returncode == 0, made.stderr
+    recipe = clone / "egs2/mycorpus" / task
+    for name in own:
+        assert not (recipe / name).is_symlink() and "@corpus@" not in (recipe / name).read_text()
+    [stages] = {file.name for file in recipe.glob("*.sh")} - {"run.sh", "path.sh", "cmd.sh"}
+    assert (recipe / stages).resolve() == clone / "egs2/TEMPLATE" / task / stages
+    return recipe, made.stdout
 
 
 @pytest.mark.parametrize("script", RUN_SCRIPTS, ids=recipe_id)
@@ -40,7 +63,7 @@ def test_dry_run_prints_a_plan_and_makes_nothing(script: Path, tmp_path: Path):
 
 @pytest.mark.parametrize("script", RUN_SCRIPTS, ids=recipe_id)
 def test_help_lists_every_option_with_its_default(script: Path):
-    result = run(["bash", str(script), "--help"], cwd=ROOT)
+    result = run(["bash", str(script), "--help"], cwd=EGS)
     assert result.returncode == 0, result.stderr
     own = OWN_OPTION[script.parent.name]
     for option in ("--stage", "--stop_stage", "--nj", "--ngpu", "--expdir", "--dumpdir", own):
@@ -63,60 +86,31 @@ def test_new_recipe_is_made_and_an_existing_one_is_left_alone(clone: Path):
 
 
 def test_a_new_recipe_that_begins_with_units_has_no_reader(clone: Path):
-    made = run(["bash", "egs2/TEMPLATE/setup.sh", "mycorpus/asr2"], cwd=clone)
-    assert made.returncode == 0, made.stderr
-    recipe = clone / "egs2/mycorpus/asr2"
-    assert "--tokens DIR --datadir DIR" in made.stdout
+    recipe, told = new_recipe(clone, "asr2", own=("run.sh", "README.md"))
+    assert "--tokens DIR --datadir DIR" in told
     assert not (recipe / "local" / "data.sh").exists()
-    for name in ("run.sh", "README.md"):
-        assert "@corpus@" not in (recipe / name).read_text()
-    assert (recipe / "asr.sh").resolve() == clone / "egs2/TEMPLATE/asr2/asr.sh"
-    # What the recipes of this repository run with; a clone would install its own.
-    venv = os.environ.get("CODEC_SSL_VENV", str(ROOT / ".venv"))
-    command = ["env", f"CODEC_SSL_VENV={venv}", "bash", str(recipe / "run.sh")]
-    planned = run([*command, "--dry_run", "true"], cwd=clone)
+    planned = run(planning(recipe), cwd=clone)
     assert "needs ../tok1/data/train" in planned.stdout, planned.stderr
 
 
 def test_a_new_codec_asr_recipe_plans_its_codec_and_model(clone: Path):
-    made = run(["bash", "egs2/TEMPLATE/setup.sh", "mycorpus/asr1"], cwd=clone)
-    assert made.returncode == 0, made.stderr
-    recipe = clone / "egs2/mycorpus/asr1"
-    assert (recipe / "asr.sh").resolve() == clone / "egs2/TEMPLATE/asr1/asr.sh"
+    recipe, _ = new_recipe(clone, "asr1")
     assert (recipe / "conf/tuning/train_codec_asr_random.yaml").is_file()
-    for file in (recipe / "run.sh", recipe / "README.md", recipe / "local/data.sh"):
-        assert "@corpus@" not in file.read_text()
-    venv = os.environ.get("CODEC_SSL_VENV", str(ROOT / ".venv"))
-    command = ["env", f"CODEC_SSL_VENV={venv}", "bash", str(recipe / "run.sh"), "--dry_run", "true"]
-    planned = run(command, cwd=clone)
+    planned = run(planning(recipe), cwd=clone)
     assert "exp/codec_train_codec_asr/score_test" in planned.stdout, planned.stderr
 
 
 def test_a_new_tokenizer_recipe_has_a_reader_of_its_own(clone: Path):
-    made = run(["bash", "egs2/TEMPLATE/setup.sh", "mycorpus/tok1"], cwd=clone)
-    assert made.returncode == 0, made.stderr
-    recipe = clone / "egs2/mycorpus/tok1"
-    assert (recipe / "tok.sh").resolve() == clone / "egs2/TEMPLATE/tok1/tok.sh"
-    reader = recipe / "local" / "data.sh"
-    assert reader.is_file() and not reader.is_symlink()
-    for file in (recipe / "run.sh", recipe / "README.md", reader):
-        assert "@corpus@" not in file.read_text()
-    venv = os.environ.get("CODEC_SSL_VENV", str(ROOT / ".venv"))
-    command = ["env", f"CODEC_SSL_VENV={venv}", "bash", str(recipe / "run.sh"), "--dry_run", "true"]
-    planned = run(command, cwd=clone)
+    recipe, _ = new_recipe(clone, "tok1")
+    planned = run(planning(recipe), cwd=clone)
     assert "exp/hubert_base_l9/repcodec" in planned.stdout, planned.stderr
-    refused = run([*command, "--tokenizers", "nosuch"], cwd=clone)
+    refused = run([*planning(recipe), "--tokenizers", "nosuch"], cwd=clone)
     assert refused.returncode == 1
     assert "there is no conf/train_nosuch.yaml" in refused.stderr
 
 
 def test_a_new_codec_recipe_plans_a_training_of_its_own(clone: Path, tmp_path: Path):
-    made = run(["bash", "egs2/TEMPLATE/setup.sh", "mycorpus/codec1"], cwd=clone)
-    assert made.returncode == 0, made.stderr
-    recipe = clone / "egs2/mycorpus/codec1"
-    assert (recipe / "codec.sh").resolve() == clone / "egs2/TEMPLATE/codec1/codec.sh"
-    for file in (recipe / "run.sh", recipe / "README.md", recipe / "local/data.sh"):
-        assert not file.is_symlink() and "@corpus@" not in file.read_text()
+    recipe, _ = new_recipe(clone, "codec1")
     planned = plan(recipe, tmp_path, "--num_codebooks", "2", "--decode_codebooks", "1 2")
     outs = {stage: [out for name, out in planned if name == stage] for stage, _ in planned}
     assert outs["train"] == ["exp/soundstream"] and outs["tokens"] == ["dump/soundstream_2cb/test"]
@@ -147,12 +141,7 @@ def test_a_codec_is_called_like_its_file_or_folder_whatever_dots_there_are(
 
 
 def test_a_new_hear_recipe_plans_its_systems_and_tasks(clone: Path, tmp_path: Path):
-    made = run(["bash", "egs2/TEMPLATE/setup.sh", "mycorpus/hear1"], cwd=clone)
-    assert made.returncode == 0, made.stderr
-    recipe = clone / "egs2/mycorpus/hear1"
-    assert (recipe / "hear.sh").resolve() == clone / "egs2/TEMPLATE/hear1/hear.sh"
-    for file in (recipe / "run.sh", recipe / "README.md", recipe / "local/data.sh"):
-        assert not file.is_symlink() and "@corpus@" not in file.read_text()
+    recipe, _ = new_recipe(clone, "hear1")
     options = ["--encoders", "a=x,b=hubert_base", "--codec", "y", "--nj", "2"]
     options += ["--tasks", "esc50 label=mood"]
     planned = plan(recipe, tmp_path, *options)
@@ -167,12 +156,7 @@ def test_a_new_hear_recipe_plans_its_systems_and_tasks(clone: Path, tmp_path: Pa
 
 
 def test_a_new_vocoder_recipe_plans_a_vocoder_for_each_kind_of_units(clone: Path, tmp_path: Path):
-    made = run(["bash", "egs2/TEMPLATE/setup.sh", "mycorpus/voc1"], cwd=clone)
-    assert made.returncode == 0, made.stderr
-    recipe = clone / "egs2/mycorpus/voc1"
-    assert (recipe / "voc.sh").resolve() == clone / "egs2/TEMPLATE/voc1/voc.sh"
-    for file in (recipe / "run.sh", recipe / "README.md", recipe / "local/data.sh"):
-        assert not file.is_symlink() and "@corpus@" not in file.read_text()
+    recipe, _ = new_recipe(clone, "voc1")
     options = ["--tokens", "a=x y,b=z", "--tokenizers", "c=t", "--encoder", "hubert_base"]
     planned = plan(recipe, tmp_path, *options, "--codec", "dac_16k", "--listen", "0")
     trained = [out for stage, out in planned if stage == "train"]
@@ -186,11 +170,7 @@ def test_a_new_vocoder_recipe_plans_a_vocoder_for_each_kind_of_units(clone: Path
 def plan(recipe: str | Path, folder: Path, *options: str) -> list[tuple[str, str]]:
     """Stage and output of each line of a plan, outputs without their folder."""
     places = [f"--{name}dir={folder / name}" for name in ("data", "dump", "exp")]
-    script = ROOT / "egs2" / recipe / "run.sh"
-    # What the recipes of this repository run with; a clone would install its own.
-    venv = os.environ.get("CODEC_SSL_VENV", str(ROOT / ".venv"))
-    command = ["env", f"CODEC_SSL_VENV={venv}", "bash", str(script), "--dry_run", "true"]
-    planned = run([*command, *places, *options], cwd=folder)
+    planned = run([*planning(EGS / recipe), *places, *options], cwd=folder)
     assert planned.returncode == 0, planned.stderr
     rows = [line.split() for line in planned.stdout.splitlines()]
     return [(row[1], row[2].removeprefix(f"{folder}/")) for row in rows]
