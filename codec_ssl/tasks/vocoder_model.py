@@ -45,8 +45,8 @@ class LossConf:
         mel: Weight of the difference of log mel spectra.
         duration: Weight of the squared error of log durations, where they are learnt.
         mel_params: Options of ESPnet's ``MelSpectrogramLoss`` besides its rate.
-        discriminator_start: The step, from 0, at which the discriminators join; before it neither
-            side of them is computed, which makes steps several times as fast.
+        discriminator_start: The step, from 0, at which the discriminators join; before it
+            neither they nor their losses are computed.
     """
 
     adversarial: float = 1.0
@@ -152,7 +152,10 @@ class ESPnetVocoder(AbsGANESPnetModel):
     @property
     def _discriminators_joined(self) -> bool:
         start = self.losses.discriminator_start
-        return start == 0 or int(self.steps) >= start  # the number lies on the device
+        if start == 0:
+            return True  # the number of steps lies on the device
+        # Validation does not ask discriminators that have not learnt from a batch yet.
+        return int(self.steps) >= start + (not self.training)
 
     def _generate_once(self, batch: Mapping[str, Tensor], *, keep: bool) -> Tensor:
         """What was made for the discriminator's turn with this very batch, or made now.
