@@ -2,7 +2,7 @@
 # Checks the project: bash test/run.sh [unit|recipes|all] [arguments of pytest]
 #
 #   unit     linters, then every test but these
-#   recipes  linters, then the recipes planned and run end to end, and trainings that must learn something
+#   recipes  linters, then the recipes planned and run end to end, benchmarks, and trainings that must learn something
 #   all      both (the default)
 # It installs what is missing first (tools/install.sh). A linter's complaint does not keep the tests from running, but
 # fails the whole. For example: bash test/run.sh unit test/utils -k run

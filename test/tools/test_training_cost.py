@@ -44,6 +44,7 @@ def corpus(tmp_path: Path) -> tuple[DataDir, TokenStore]:
     return DataDir(folder), writer.finalize()
 
 
+@pytest.mark.plan
 @pytest.mark.slow
 def test_cost_of_a_corpus_fills_table_two(corpus, tmp_path, monkeypatch):
     data, store = corpus
