@@ -1,10 +1,9 @@
 """What the recipes of the repository would do, by their plans, and recipes made from a template."""
 
-import os
 from pathlib import Path
 
 import pytest
-from recipes import EGS, RUN_SCRIPTS, begins_with_units, recipe_id, run
+from recipes import EGS, RUN_SCRIPTS, bash, begins_with_units, plan, recipe_id, run
 
 pytestmark = [pytest.mark.plan]
 
@@ -22,16 +21,6 @@ OWN_OPTION = {
     "superb1": "--lrs",
     "voc1": "--convert",
 }
-
-
-def planning(recipe: Path) -> list[str]:
-    """The command that plans a recipe, with the environment of this repository's recipes.
-
-    A clone would install its own.
-    """
-    venv = os.environ.get("CODEC_SSL_VENV", str(EGS.parent / ".venv"))
-    script = str(recipe / "run.sh")
-    return ["env", f"CODEC_SSL_VENV={venv}", "bash", script, "--dry_run", "true"]
 
 
 def new_recipe(
@@ -89,22 +78,22 @@ def test_a_new_recipe_that_begins_with_units_has_no_reader(clone: Path):
     recipe, told = new_recipe(clone, "asr2", own=("run.sh", "README.md"))
     assert "--tokens DIR --datadir DIR" in told
     assert not (recipe / "local" / "data.sh").exists()
-    planned = run(planning(recipe), cwd=clone)
+    planned = bash(recipe / "run.sh", "--dry_run", "true")
     assert "needs ../tok1/data/train" in planned.stdout, planned.stderr
 
 
 def test_a_new_codec_asr_recipe_plans_its_codec_and_model(clone: Path):
     recipe, _ = new_recipe(clone, "asr1")
     assert (recipe / "conf/tuning/train_codec_asr_random.yaml").is_file()
-    planned = run(planning(recipe), cwd=clone)
+    planned = bash(recipe / "run.sh", "--dry_run", "true")
     assert "exp/codec_train_codec_asr/score_test" in planned.stdout, planned.stderr
 
 
 def test_a_new_tokenizer_recipe_has_a_reader_of_its_own(clone: Path):
     recipe, _ = new_recipe(clone, "tok1")
-    planned = run(planning(recipe), cwd=clone)
+    planned = bash(recipe / "run.sh", "--dry_run", "true")
     assert "exp/hubert_base_l9/repcodec" in planned.stdout, planned.stderr
-    refused = run([*planning(recipe), "--tokenizers", "nosuch"], cwd=clone)
+    refused = bash(recipe / "run.sh", "--dry_run", "true", "--tokenizers", "nosuch")
     assert refused.returncode == 1
     assert "there is no conf/train_nosuch.yaml" in refused.stderr
 
@@ -165,15 +154,6 @@ def test_a_new_vocoder_recipe_plans_a_vocoder_for_each_kind_of_units(clone: Path
     splits = ("train", "valid", "test")
     assert tokens == {f"dump/{name}/{s}" for name in ("c", "dac_16k") for s in splits}
     assert not any("listening" in out or "converted" in out for _, out in planned)
-
-
-def plan(recipe: str | Path, folder: Path, *options: str) -> list[tuple[str, str]]:
-    """Stage and output of each line of a plan, outputs without their folder."""
-    places = [f"--{name}dir={folder / name}" for name in ("data", "dump", "exp")]
-    planned = run([*planning(EGS / recipe), *places, *options], cwd=folder)
-    assert planned.returncode == 0, planned.stderr
-    rows = [line.split() for line in planned.stdout.splitlines()]
-    return [(row[1], row[2].removeprefix(f"{folder}/")) for row in rows]
 
 
 def test_curves_end_with_the_training_and_scored_sets_get_tokens(tmp_path: Path):

@@ -3,23 +3,16 @@
 from pathlib import Path
 
 import pytest
-from recipes import run_recipe
+from recipes import plan, run_recipe
 
 pytestmark = [pytest.mark.plan]
 
+RECIPE = "mini/superb1"
 TASKS = ("--tasks", "ks pr", "--codec", "dac_16k")
 
 
-def plan(folder: Path, *options: str) -> list[tuple[str, str]]:
-    """Stage and output of each line of a plan, outputs below the folder."""
-    done = run_recipe("mini/superb1", folder, "--dry_run", "true", *TASKS, *options)
-    assert done.returncode == 0, done.stderr
-    rows = [line.split() for line in done.stdout.splitlines()]
-    return [(row[1], row[2].removeprefix(f"{folder}/")) for row in rows]
-
-
 def refused(folder: Path, *options: str) -> str:
-    done = run_recipe("mini/superb1", folder, "--dry_run", "true", *TASKS, *options)
+    done = run_recipe(RECIPE, folder, "--dry_run", "true", *TASKS, *options)
     assert done.returncode != 0
     return done.stderr
 
@@ -34,7 +27,9 @@ def encoders(tmp_path: Path) -> str:
 
 def test_each_seed_of_fresh_weights_is_a_row_of_its_own(tmp_path: Path, encoders: str):
     references = ("--references", "untrained untrained:1 untrained:7")
-    outputs = [out for _, out in plan(tmp_path, "--encoders", encoders, *references)]
+    outputs = [
+        out for _, out in plan(RECIPE, tmp_path, *TASKS, "--encoders", encoders, *references)
+    ]
     systems = ["other", "ours", "untrained", "untrained_1", "untrained_7"]
     scored = [out for out in outputs if out.startswith("exp/scores/")]
     assert scored == [f"exp/scores/{name}/{task}" for name in systems for task in ("ks", "pr")]
@@ -46,7 +41,7 @@ def test_tokens_are_stored_before_their_embeddings_are_trained(tmp_path: Path, e
     (tmp_path / "km").mkdir()
     systems = ("--encoders", "dac=codes", "--references", "")
     tokens = ("--tokenizers", f"units={tmp_path}/model+{tmp_path}/km,mel=logmel+{tmp_path}/km")
-    lines = plan(tmp_path, *systems, *tokens)
+    lines = plan(RECIPE, tmp_path, *TASKS, *systems, *tokens)
     stored = [out for stage, out in lines if stage == "codes"]
     folders = ["dump/codes_dac_16k", "dump/tokens_units", "dump/tokens_mel"]
     sets = [f"{task}/{name}" for task in ("ks", "pr") for name in ("train", "valid", "test")]

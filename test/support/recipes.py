@@ -18,18 +18,18 @@ TOK1 = (
 
 
 def bash(script: Path, *options: str) -> subprocess.CompletedProcess:
-    """Run a script on one thread."""
+    """Run a script on one thread, in this repository's environment; a clone would install one."""
     return subprocess.run(
         ["bash", str(script), *options],
-        env={**os.environ, "OMP_NUM_THREADS": "1"},
+        env={"CODEC_SSL_VENV": str(EGS.parent / ".venv"), **os.environ, "OMP_NUM_THREADS": "1"},
         capture_output=True,
         text=True,
         check=False,
     )
 
 
-def run_recipe(recipe: str, folder: Path, *options: str) -> subprocess.CompletedProcess:
-    """Run a recipe, such as ``mini/tok1``, with its output folders elsewhere."""
+def run_recipe(recipe: str | Path, folder: Path, *options: str) -> subprocess.CompletedProcess:
+    """Run a recipe, such as ``mini/tok1`` or a folder, with its output folders elsewhere."""
     places = [f"--{name}dir={folder / name}" for name in ("data", "dump", "exp")]
     return bash(EGS / recipe / "run.sh", *places, *options)
 
@@ -39,6 +39,14 @@ def finish_recipe(recipe: str, folder: Path, *options: str) -> str:
     done = run_recipe(recipe, folder, *options)
     assert done.returncode == 0, done.stdout[-1000:] + done.stderr[-3000:]
     return done.stderr
+
+
+def plan(recipe: str | Path, folder: Path, *options: str) -> list[tuple[str, str]]:
+    """Stage and output of each line of a recipe's plan, outputs below the folder."""
+    done = run_recipe(recipe, folder, "--dry_run", "true", *options)
+    assert done.returncode == 0, done.stderr
+    rows = [line.split() for line in done.stdout.splitlines()]
+    return [(row[1], row[2].removeprefix(f"{folder}/")) for row in rows]
 
 
 def recipe_id(path: Path) -> str:

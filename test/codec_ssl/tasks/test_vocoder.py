@@ -2,6 +2,7 @@
 
 import json
 import signal
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -293,8 +294,6 @@ def test_each_turn_trains_its_own_network_and_the_generator_runs_once(model):
 
 
 def test_discriminators_join_at_their_step_and_cost_nothing_before(model):
-    from dataclasses import replace
-
     model.losses = replace(model.losses, discriminator_start=2)
     optimizer = torch.optim.AdamW(model.discriminator.parameters(), weight_decay=0.0)
     before = [p.clone() for p in model.discriminator.parameters()]
