@@ -58,6 +58,7 @@ setup(
         "fastabx>=0.9",
         "jiwer>=4.0",
         "lhotse>=1.30",
+        "librosa>=0.11",
         "matplotlib>=3.9",
         "numpy>=2.0",
         "polars>=1.30",

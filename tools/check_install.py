@@ -392,6 +392,17 @@ def world_check() -> str:
     return "pitch, mel cepstrum"
 
 
+@check("librosa")
+def librosa_check() -> str:
+    """Follow a tone's pitch by pYIN."""
+    import librosa
+    import numpy as np
+
+    pitch, voiced, _ = librosa.pyin(tone(), fmin=100, fmax=600, sr=RATE)
+    expect(abs(np.median(pitch[voiced]) - 440) < 4, "440 Hz were heard otherwise")
+    return "pYIN"
+
+
 @check("speechmos", "onnxruntime")
 def dnsmos_check() -> str:
     """Score a tone with the networks that the wheel brings."""

@@ -14,12 +14,14 @@ from codec_ssl.evaluation.codec_run import Outcome, pair_up, score_utterances
 from codec_ssl.evaluation.codec_summary import notes_of, results_of, summarize, table
 from codec_ssl.evaluation.made_speech import describe_speech
 from codec_ssl.evaluation.pair import Alignment
+from codec_ssl.evaluation.pitch import TRACKER
 from codec_ssl.evaluation.scorer_options import BACKENDS, ScorerOptions
 from codec_ssl.evaluation.scores import write_table
 from codec_ssl.evaluation.workers import RunOptions
 from codec_ssl.report.codec_metrics import GROUPS, METRICS, expand
 from codec_ssl.report.results import FILE_NAME, write_results
 from codec_ssl.report.vocoder import KINDS
+from codec_ssl.tts.prosody import METHODS
 
 JOURNAL, TABLE, BAD_AUDIO = "scores.jsonl", "utterances.tsv", "bad_audio.tsv"
 _ENDINGS = {"text": "txt", "markdown": "md"}
@@ -69,6 +71,7 @@ def _add_weights(parser: argparse.ArgumentParser) -> None:
     add("--whisper", default="", help="for the word error rate: folder or hub id")
     add("--language", default="", help="of the speech, for Whisper; default: it finds out")
     add("--speaker", default="", help="model of ESPnet-SPK (default: Resemblyzer)")
+    add("--pitch", choices=METHODS, default=TRACKER.method, help="what finds F0")
 
 
 def main() -> None:
@@ -87,6 +90,7 @@ def main() -> None:
             whisper=args.whisper,
             language=args.language,
             speaker=args.speaker,
+            pitch=args.pitch,
             device=args.device,
         ),
         Alignment(args.max_delay, args.level),

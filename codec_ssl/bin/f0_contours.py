@@ -24,7 +24,7 @@ def get_parser() -> argparse.ArgumentParser:
     add = parser.add_argument
     add("--data_dir", type=Path, required=True, help="audio")
     add("--out", type=Path, required=True, help="feature cache to write")
-    add("--method", choices=METHODS, default=TRACKER.method, help="of WORLD")
+    add("--method", choices=METHODS, default=TRACKER.method, help="how it is found")
     add("--f0_min", type=float, default=TRACKER.f0_min, help="Hz")
     add("--f0_max", type=float, default=TRACKER.f0_max, help="Hz")
     add_job_options(parser)

@@ -2,11 +2,15 @@
 
 The first three are those of Chu and Alwan (ICASSP 2009), by which Polyak et al. (2021) and RepCodec
 (arXiv 2309.00169, Table 4) measure resynthesis. The papers do not state the pitch tracker that they
-measure with. Here it is WORLD's Dio with StoneMask, every 5 ms, from 60 to 600 Hz: another tracker
-decides otherwise what is voiced, so values are to be compared only among those made here.
+measure with. Here it is WORLD's Dio with StoneMask, every 5 ms, from 60 to 600 Hz, unless another
+is asked for: each decides otherwise what is voiced, so values are to be compared only among those
+of one tracker. Noise between harmonics misleads Dio, while pYIN follows a contour through it.
 
 Letters: N samples, T frames.
 """
+
+from collections.abc import Callable, Mapping
+from dataclasses import replace
 
 import numpy as np
 
@@ -27,7 +31,10 @@ _MIN_VOICED = 10
 
 
 def pitch_pair(
-    reference: np.ndarray, decoded: np.ndarray, sample_rate: int
+    reference: np.ndarray,
+    decoded: np.ndarray,
+    sample_rate: int,
+    method: str = TRACKER.method,
 ) -> tuple[np.ndarray, np.ndarray]:
     """F0 of two signals, frame for frame.
 
@@ -35,17 +42,20 @@ def pitch_pair(
         reference: ``(N,)`` float32.
         decoded: ``(N,)`` float32, aligned.
         sample_rate: Their rate, in Hz.
+        method: What finds it, see :class:`codec_ssl.tts.prosody.PitchOptions`.
 
     Returns:
         ``(T,)`` in Hz each, 0 where unvoiced.
 
     Raises:
         CannotScore: If one is silent or shorter than 0.1 s.
+        ConfigError: If there is no such method.
     """
+    tracker = replace(TRACKER, method=method)
     pair = [resample(wav, sample_rate, SPEECH_RATE) for wav in (reference, decoded)]
     check_signals(*pair, _MIN_SAMPLES)
     num_frames = len(pair[0]) // GRID.hop_length
-    first, second = (fundamental(wav, GRID, num_frames, TRACKER) for wav in pair)
+    first, second = (fundamental(wav, GRID, num_frames, tracker) for wav in pair)
     return first, second
 
 
@@ -104,3 +114,12 @@ def _gross(reference: np.ndarray, decoded: np.ndarray) -> np.ndarray:
     """Frames ``(T,)`` that are voiced in both, and too far off."""
     both = (reference > 0) & (decoded > 0)
     return both & (np.abs(decoded - reference) > TOLERANCE * reference)
+
+
+# What one analysis of a pair gives.
+METRICS: Mapping[str, Callable[[np.ndarray, np.ndarray], Score | float]] = {
+    "vde": voicing_errors,
+    "gpe": gross_errors,
+    "ffe": frame_errors,
+    "f0_correlation": log_correlation,
+}

@@ -7,6 +7,8 @@ import importlib.util
 from dataclasses import dataclass
 from importlib import metadata
 
+from codec_ssl.evaluation import pitch
+
 BACKENDS = ("auto", "own", "versa")
 
 
@@ -25,6 +27,7 @@ class ScorerOptions:
         whisper: Model of the word error rate.
         language: What Whisper listens for; "": it finds out.
         speaker: Model of ESPnet-SPK; "": Resemblyzer.
+        pitch: What finds F0, see :class:`codec_ssl.tts.prosody.PitchOptions`.
         device: Where networks compute.
     """
 
@@ -37,6 +40,7 @@ class ScorerOptions:
     whisper: str = ""
     language: str = ""
     speaker: str = ""
+    pitch: str = pitch.TRACKER.method
     device: str = "cpu"
 
     def weights(self, metric: str) -> str:
@@ -62,7 +66,7 @@ _NEED_WEIGHTS = {
 _PACKAGES = {
     "mcd": {"pyworld": "pyworld", "pysptk": "pysptk"},
     "f0_corr": {"pyworld": "pyworld", "pysptk": "pysptk"},
-    **{metric: {"pyworld": "pyworld"} for metric in ("vde", "gpe", "ffe", "f0_correlation")},
+    **{metric: {"pyworld": "pyworld"} for metric in pitch.METRICS},
     "pesq": {"pesq": "pesq"},
     "ci_sdr": {"ci_sdr": "ci_sdr"},
     "si_sdr": {"ci_sdr": "ci_sdr"},
@@ -83,7 +87,7 @@ def unavailable(metric: str, options: ScorerOptions) -> str:
     if metric in _NEED_WEIGHTS and not weights:
         option = _WEIGHT_OPTIONS[metric]
         return f"needs weights: --{option} names {_NEED_WEIGHTS[metric]}"
-    packages = {} if metric == "speaker_similarity" and weights else _PACKAGES.get(metric, {})
+    packages = {} if metric == "speaker_similarity" and weights else _packages(metric, options)
     absent = [dist for module, dist in packages.items() if not importlib.util.find_spec(module)]
     return f"needs a package that is not installed: {', '.join(absent)}" if absent else ""
 
@@ -97,4 +101,14 @@ def maker_of(metric: str, options: ScorerOptions) -> str:
         return " ".join(filter(None, (weights, options.language)))
     if weights:
         return weights
-    return ", ".join(f"{dist} {metadata.version(dist)}" for dist in _PACKAGES[metric].values())
+    dists = _packages(metric, options).values()
+    made_by = ", ".join(f"{dist} {metadata.version(dist)}" for dist in dists)
+    if metric in pitch.METRICS and options.pitch != pitch.TRACKER.method:
+        return f"{made_by} {options.pitch}"
+    return made_by
+
+
+def _packages(metric: str, options: ScorerOptions) -> dict[str, str]:
+    if metric in pitch.METRICS and options.pitch == "pyin":
+        return {"librosa": "librosa"}
+    return _PACKAGES.get(metric, {})

@@ -22,19 +22,12 @@ _Function = Callable[..., float]
 _logger = logging.getLogger(__name__)
 
 
-# What one pitch analysis gives.
-_PITCH: dict[str, Callable[..., Score | float]] = {
-    "vde": pitch.voicing_errors,
-    "gpe": pitch.gross_errors,
-    "ffe": pitch.frame_errors,
-    "f0_correlation": pitch.log_correlation,
-}
 # Rates that metrics are defined at; the others take signals as they are. A pair is resampled once.
 _RATES = {
     "visqol": signal.VISQOL_RATE,
     **dict.fromkeys(("mcd", "pesq", "dnsmos", "utmos", "sheet_ssqa"), signal.SPEECH_RATE),
     **dict.fromkeys(("speech_bert", "wer", "speaker_similarity"), signal.SPEECH_RATE),
-    **dict.fromkeys(_PITCH, signal.SPEECH_RATE),
+    **dict.fromkeys(pitch.METRICS, signal.SPEECH_RATE),
 }
 _SIGNAL: dict[str, _Function] = {
     "pesq": signal.pesq,
@@ -146,7 +139,8 @@ def _versa_scorers(options: ScorerOptions) -> tuple[list[Scorer], dict[str, str]
 
 def _own_scorers(metrics: Sequence[str], options: ScorerOptions) -> list[Scorer]:
     scorers, analysed = [], set()
-    for members, run in ((("mcd", "f0_corr"), _world), (tuple(_PITCH), _pitch)):
+    find_pitch = partial(_pitch, options.pitch)
+    for members, run in ((("mcd", "f0_corr"), _world), (tuple(pitch.METRICS), find_pitch)):
         wanted = tuple(metric for metric in metrics if metric in members)
         if wanted:
             scorers.append(Scorer(wanted, maker_of(wanted[0], options), run))
@@ -233,11 +227,11 @@ def _world(pair: Pair) -> Found:
     return found
 
 
-def _pitch(pair: Pair) -> Found:
+def _pitch(method: str, pair: Pair) -> Found:
     """Errors of pitch and voicing, of one analysis."""
-    curves = pitch.pitch_pair(*pair.aligned(signal.SPEECH_RATE), signal.SPEECH_RATE)
+    curves = pitch.pitch_pair(*pair.aligned(signal.SPEECH_RATE), signal.SPEECH_RATE, method)
     found: dict[str, Score | str] = {}
-    for metric, function in _PITCH.items():
+    for metric, function in pitch.METRICS.items():
         try:
             value = function(*curves)
         except CannotScore as error:

@@ -3,6 +3,7 @@
 Legend: N samples, T frames.
 """
 
+import math
 import warnings
 from dataclasses import dataclass
 
@@ -11,7 +12,9 @@ import numpy as np
 from codec_ssl.errors import ConfigError
 from codec_ssl.tts.durations import FrameGrid
 
-METHODS = ("dio", "harvest")
+METHODS = ("dio", "harvest", "pyin")
+# What pYIN looks at, in periods of the lowest pitch: two, and two to compare them with.
+_PYIN_PERIODS = 4
 _ENERGY_WINDOW_SECONDS = 0.05
 
 
@@ -20,7 +23,8 @@ class PitchOptions:
     """How pitch is found; the defaults are those of ESPnet's FastSpeech2 recipes.
 
     Attributes:
-        method: ``dio`` with StoneMask, or ``harvest``: slower, fewer unvoiced gaps.
+        method: WORLD's ``dio`` with StoneMask; its ``harvest``, slower, with fewer unvoiced gaps;
+            or ``pyin`` (librosa's), slower still, which noise between harmonics misleads least.
         f0_min: Lowest pitch in Hz.
         f0_max: Highest pitch in Hz.
 
@@ -42,10 +46,11 @@ class PitchOptions:
 def fundamental(
     wav: np.ndarray, grid: FrameGrid, num_frames: int, options: PitchOptions
 ) -> np.ndarray:
-    """Fundamental frequency at the centre of each frame, by WORLD.
+    """Fundamental frequency at the centre of each frame.
 
     ESPnet's ``Dio`` isn't used: its frames lie at multiples of the hop, half a frame beside a
-    codec's, it knows no Harvest, and it refuses durations that are a frame short of its own count.
+    codec's, it knows no other method, and it refuses durations that are a frame short of its own
+    count.
 
     Args:
         wav: ``(N,)`` at the grid's rate.
@@ -56,21 +61,38 @@ def fundamental(
     Returns:
         ``(T,)`` float64 in Hz, 0 where unvoiced.
     """
+    # Their frames lie at 0, 1, 2 ... hops: shifted so that the second one is our first.
+    before = grid.hop_length - round(grid.first_centre)
+    padded = np.zeros(max((num_frames + 1) * grid.hop_length, before + len(wav)) + 1)
+    padded[before : before + len(wav)] = wav
+    find = _pyin if options.method == "pyin" else _world
+    return find(padded, grid, options)[1 : num_frames + 1]
+
+
+def _world(wav: np.ndarray, grid: FrameGrid, options: PitchOptions) -> np.ndarray:
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")  # pyworld's own import of pkg_resources
         import pyworld
 
-    # WORLD's frames lie at 0, 1, 2 ... hops: shifted so that the second one is our first.
-    before = grid.hop_length - round(grid.first_centre)
-    padded = np.zeros(max((num_frames + 1) * grid.hop_length, before + len(wav)) + 1)
-    padded[before : before + len(wav)] = wav
     period = 1000 * grid.hop_length / grid.sample_rate
     limits = {"f0_floor": options.f0_min, "f0_ceil": options.f0_max, "frame_period": period}
-    find = getattr(pyworld, options.method)
-    f0, times = find(padded, grid.sample_rate, **limits)
-    if options.method == "dio":
-        f0 = pyworld.stonemask(padded, f0, times, grid.sample_rate)
-    return f0[1 : num_frames + 1]
+    f0, times = getattr(pyworld, options.method)(wav, grid.sample_rate, **limits)
+    return pyworld.stonemask(wav, f0, times, grid.sample_rate) if options.method == "dio" else f0
+
+
+def _pyin(wav: np.ndarray, grid: FrameGrid, options: PitchOptions) -> np.ndarray:
+    import librosa
+
+    f0, _, _ = librosa.pyin(
+        wav,
+        fmin=options.f0_min,
+        fmax=options.f0_max,
+        sr=grid.sample_rate,
+        frame_length=math.ceil(_PYIN_PERIODS * grid.sample_rate / options.f0_min),
+        hop_length=grid.hop_length,
+        fill_na=0.0,
+    )
+    return f0
 
 
 def continuous_log(f0: np.ndarray) -> np.ndarray:

@@ -1,5 +1,7 @@
 """Pitch and voicing errors against counts by hand, and of signals whose pitch is known."""
 
+from importlib import metadata
+
 import numpy as np
 import pytest
 from voice import RATE, noisy, voice
@@ -107,6 +109,17 @@ def test_known_curves_have_their_correlation():
     assert found == pytest.approx(known, abs=0.03)
 
 
+def test_pyin_follows_a_known_curve_through_noise():
+    curve = 150 + 40 * np.sin(5 * np.arange(int(1.6 * RATE)) / RATE)
+    wav = spoken(curve)
+    _, found = pitch_pair(wav, noisy(wav, 10), RATE, "pyin")
+    voiced = found > 0
+    np.testing.assert_allclose(found[voiced], curve[::HOP][voiced], rtol=0.05)
+    # Dio hears a voice in hardly a frame of it.
+    _, misled = pitch_pair(wav, noisy(wav, 10), RATE)
+    assert voiced.mean() > 0.9 > 0.1 > (misled > 0).mean()
+
+
 def test_other_rates_are_resampled(signals):
     import soxr
 
@@ -125,6 +138,17 @@ def test_the_scorers_add_up_frames_and_share_one_analysis(signals):
     assert found["f0_correlation"].value == pytest.approx(log_correlation(*curves))
     [scorer] = make_scorers(ScorerOptions(("vde",))).scorers
     assert scorer(make_pair("u", plain, wrong, RATE)).keys() == {"vde"}
+
+
+@pytest.mark.parametrize("method, maker", [("harvest", "pyworld"), ("pyin", "librosa")])
+def test_another_tracker_is_asked_for_and_told(signals, method, maker):
+    [scorer] = make_scorers(ScorerOptions(("ffe",), pitch=method)).scorers
+    assert scorer.maker == f"{maker} {metadata.version(maker)} {method}"
+    plain, wrong = signals["plain"], signals["too high in a half"]
+    found = scorer(make_pair("u", plain, wrong, RATE))["ffe"]
+    assert found == frame_errors(*pitch_pair(plain, wrong, RATE, method))
+    # pYIN smears the change over its longer frames.
+    assert found.value == pytest.approx(0.5, abs=0.06)
 
 
 def test_a_delay_that_is_taken_away_is_no_error(signals):
