@@ -16,7 +16,7 @@ from codec_ssl.features.ours import Codec2VecEncoder, load_encoder
 from codec_ssl.features.pretrained import encoder_names, load_pretrained, read_spec
 from codec_ssl.features.stream import CodeSource, Source, WavSource
 from codec_ssl.features.token_embeddings import TokenEmbeddings
-from codec_ssl.features.utterances import Utterances, WaveUtterances
+from codec_ssl.features.utterances import StoreUtterances, Utterances, WaveUtterances, store_of
 from codec_ssl.tokenizers.registry import load_tokenizer
 from codec_ssl.tokens import contract
 from codec_ssl.tokens.store import TokenStore
@@ -108,14 +108,14 @@ def _codes(store: TokenStore | None, name: str) -> TokenStore:
 def open_utterances(
     encoder: SpeechEncoder, store: TokenStore | None, data_dir: DataDir | None
 ) -> Utterances:
-    """Utterances to make features of: a store's, or where there is none all of a data dir.
+    """Utterances to make features of: a store's, a data dir's, or those that both have.
 
     Raises:
         ConfigError: If the encoder needs another one of the two.
-        DataError: If too many utterances of the data dir are unusable.
+        DataError: If too many utterances of the data dir are unusable, or both share none.
     """
     if store is not None:
-        return store
+        return store if data_dir is None else StoreUtterances(store, data_dir)
     if not _takes_waves(encoder):
         raise ConfigError(
             f"encoder {encoder.name} takes codes: expected a token store, found none", "tokens"
@@ -133,7 +133,7 @@ def make_source(
 
     Args:
         encoder: What takes them.
-        utterances: A token store, or what ``open_utterances`` made of a data dir.
+        utterances: A token store, or what ``open_utterances`` gave.
         utt_ids: Utterances to take, in this order; all where None.
         data_dir: Where the waveforms are; needed only by encoders of waveforms.
 
@@ -142,9 +142,9 @@ def make_source(
             another rate than those of the store.
     """
     if not _takes_waves(encoder):
-        if not isinstance(utterances, TokenStore):
+        if (store := store_of(utterances)) is None:
             raise ConfigError(f"encoder {encoder.name} takes codes: found {utterances.path}")
-        return CodeSource(utterances, utt_ids)
+        return CodeSource(store, utterances.utt_ids if utt_ids is None else utt_ids)
     if abs(encoder.frame_rate - utterances.frame_rate) > _SAME_RATE * encoder.frame_rate:
         raise ConfigError(
             f"encoder {encoder.name}: expected {encoder.frame_rate:g} frames a second, found"

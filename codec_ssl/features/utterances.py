@@ -1,7 +1,8 @@
 """Which utterances features are made of, and how many frames each has.
 
-A token store is one such set; the utterances of a data dir, as an encoder of waveforms counts
-their frames, are the other. All that makes features takes either.
+A token store is one such set, or those of its utterances that a data dir has; the utterances of a
+data dir, as an encoder of waveforms counts their frames, are the other. All that makes features
+takes any of them.
 """
 
 import logging
@@ -15,7 +16,9 @@ import numpy as np
 from codec_ssl.data.audio import AudioSource, audio_info
 from codec_ssl.data.bad_audio import BadAudio, BadAudioLog
 from codec_ssl.data.data_dir import DataDir
+from codec_ssl.errors import DataError
 from codec_ssl.features.base import WaveEncoder
+from codec_ssl.tokens.store import TokenStore
 
 MAX_BAD_RATE = 0.01
 _SHARD_UTTERANCES = 2000
@@ -100,6 +103,48 @@ class WaveUtterances:
         except BadAudio as error:
             return error
         return -(-info.num_samples * self.sample_rate // info.sample_rate)
+
+
+class StoreUtterances:
+    """Utterances that both a token store and a data dir have, in the store's order and its frames.
+
+    Args:
+        store: The store.
+        data_dir: The data dir.
+
+    Raises:
+        DataError: If they share none.
+    """
+
+    def __init__(self, store: TokenStore, data_dir: DataDir) -> None:
+        self.path, self.store = store.path, store
+        self.frame_rate, self.sample_rate = store.frame_rate, store.sample_rate
+        self.shard_utterances = store.shard_utterances
+        wanted = set(data_dir.utt_ids)
+        shared = [number for number, utt in enumerate(store.utt_ids) if utt in wanted]
+        if not shared:
+            raise DataError(
+                f"{store.path}: expected utterances of {data_dir.path}, found none", stage="tokens"
+            )
+        self.utt_ids = [store.utt_ids[number] for number in shared]
+        self.lengths = store.lengths[shared]
+        if len(shared) < len(store):
+            told = store.path, len(shared), len(store), data_dir.path
+            _logger.info("%s: %d of %d utterances are in %s", *told)
+
+    def __len__(self) -> int:
+        return len(self.utt_ids)
+
+    def num_frames(self, utt_id: str) -> int:
+        """Frames of an utterance."""
+        return self.store.num_frames(utt_id)
+
+
+def store_of(utterances: Utterances) -> TokenStore | None:
+    """The token store that utterances are of; None of a data dir's."""
+    if isinstance(utterances, StoreUtterances):
+        return utterances.store
+    return utterances if isinstance(utterances, TokenStore) else None
 
 
 def _usable(

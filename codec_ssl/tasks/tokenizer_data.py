@@ -18,6 +18,7 @@ from codec_ssl.errors import CheckpointError, ConfigError
 from codec_ssl.features.base import Origin, SpeechEncoder
 from codec_ssl.features.cache import FeatureCache, digest_of
 from codec_ssl.features.factory import make_encoder, open_utterances
+from codec_ssl.features.utterances import store_of
 from codec_ssl.tasks.ready_batches import crop_options
 from codec_ssl.tokenizers.experiment import recorded_origin
 from codec_ssl.tokens import contract
@@ -50,8 +51,9 @@ def open_features(args: argparse.Namespace) -> dict[str, Features]:
         CodecSSLError: If data or encoder cannot be opened.
     """
     train, valid = (_open_split(args, split) for split in SPLITS)
-    stores = [each.utterances for each in (train, valid) if isinstance(each, StreamedSet)]
-    if len(stores) == len(SPLITS) and all(isinstance(store, TokenStore) for store in stores):
+    streamed = [each for each in (train, valid) if isinstance(each, StreamedSet)]
+    stores = [store for each in streamed if (store := store_of(each.utterances)) is not None]
+    if len(stores) == len(SPLITS):
         contract.check_pair(*stores)
     if train.origin != valid.origin or train.width != valid.width:
         raise ConfigError(

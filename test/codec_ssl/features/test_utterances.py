@@ -6,6 +6,7 @@ import soundfile
 import torch
 
 from codec_ssl.data.data_dir import DataDir
+from codec_ssl.data.data_dir_edits import subset
 from codec_ssl.errors import ConfigError, DataError
 from codec_ssl.features.baselines import CodecEmbeddings, LogMel
 from codec_ssl.features.cache import FeatureCache
@@ -15,7 +16,7 @@ from codec_ssl.features.stream import stream_features
 from codec_ssl.features.utterances import WaveUtterances
 from codec_ssl.tokenizers.kmeans import KMeans, KMeansOptions
 from codec_ssl.tokenizers.labels import extract_labels, fit_tokenizer
-from codec_ssl.tokens.store import TokenStore
+from codec_ssl.tokens.store import TokenStore, TokenStoreWriter
 
 SAMPLES = {"a": 16000, "b": 12345, "c": 320}
 
@@ -69,6 +70,30 @@ def test_unusable_files_are_left_out_up_to_a_share(data_dir, tmp_path, caplog):
     assert "left out {'empty': 1}" in caplog.text
     with pytest.raises(DataError, match=r"1 of 4 utterances \(1 empty\), more than max_bad_rate"):
         open_utterances(encoder, None, data_dir)
+
+
+def test_of_a_larger_store_and_a_larger_data_dir_only_what_both_have_is_taken(data_dir, tmp_path):
+    frames = {"z": 7, "slow": 32, "b": 39, "y": 3}
+    codes = {utt: np.full((count, 1), number) for number, (utt, count) in enumerate(frames.items())}
+    options = {"sizes": [4], "frame_rate": 50, "sample_rate": 16000}
+    options["maker"] = {"kind": "codec", "name": "toy", "fingerprint": "f"}
+    writer = TokenStoreWriter(tmp_path / "codes", utt_ids=list(codes), **options)
+    writer.write_shard(0, iter(codes.items()))
+    store = writer.finalize()
+    coded = CodecEmbeddings(torch.eye(4)[None], 50.0)
+    for encoder in (LogMel(16000, 50.0), coded):
+        utterances = open_utterances(encoder, store, data_dir)
+        assert utterances.utt_ids == [utt for utt in store.utt_ids if utt in ("b", "slow")]
+        assert utterances.lengths.tolist() == [frames[utt] for utt in utterances.utt_ids]
+        out = tmp_path / encoder.name
+        write_cache(encoder, utterances, 0, out, dtype="float32", data_dir=data_dir)
+        cache = FeatureCache(out)
+        assert cache.utt_ids == utterances.utt_ids
+        assert cache.lengths.tolist() == utterances.lengths.tolist()
+    assert np.array_equal(cache["slow"], np.eye(4)[codes["slow"][:, 0]])
+    others = subset(data_dir, ["a", "c"], tmp_path / "others")
+    with pytest.raises(DataError, match=r"codes: expected utterances of .*others, found none"):
+        open_utterances(coded, store, others)
 
 
 def test_encoders_of_codes_need_codes(data_dir):
