@@ -3,9 +3,13 @@
 import argparse
 from collections.abc import Iterable, Mapping
 from pathlib import Path
+from textwrap import shorten
 from typing import Any
 
 from codec_ssl.errors import CheckpointError, ConfigError
+from codec_ssl.train.checkpoint import read_config
+
+_SHOWN = 300
 
 
 def data_paths(args: argparse.Namespace, split: str, types: Mapping[str, str]) -> dict[str, str]:
@@ -30,22 +34,24 @@ def data_paths(args: argparse.Namespace, split: str, types: Mapping[str, str]) -
 
 
 def check_same_data(
-    exp_dir: str | Path, before: Mapping[str, Any], now: Mapping[str, Any], parts: Iterable[str]
+    exp_dir: str | Path, record: Mapping[str, Any], parts: Iterable[str] | None = None
 ) -> None:
     """Refuse to go on with other data than an experiment was started with.
 
     Args:
-        exp_dir: The experiment, for the message.
-        before: ``data_record`` of its ``config.yaml``.
-        now: That of the data at hand.
-        parts: What of it is compared.
+        exp_dir: The experiment, whose ``config.yaml`` tells in ``data_record``.
+        record: The same of the data at hand.
+        parts: What of it is compared; None: all.
 
     Raises:
-        CheckpointError: Naming what differs.
+        CheckpointError: Naming the first that differs.
     """
-    for part in parts:
-        if before.get(part) != now[part]:
+    before = read_config(exp_dir).get("data_record") or {}
+    for part in record if parts is None else parts:
+        if before.get(part) != record[part]:
+            # What is kept of many utterances or speakers fills pages.
+            then, now = (shorten(str(each.get(part)), _SHOWN) for each in (before, record))
             raise CheckpointError(
-                f"{exp_dir}: expected the {part} data that it was trained with,"
-                f" {before.get(part)}, found {now[part]}; use another --output_dir"
+                f"{exp_dir}: expected the {part} data that it was trained with, {then}, found"
+                f" {now}; use another --output_dir"
             )

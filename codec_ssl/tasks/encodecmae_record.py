@@ -73,4 +73,4 @@ def check_resume(data_record: Mapping[str, Any], exp_dir: str | Path) -> None:
             f"{exp_dir}: expected the codec {codecs[0]}, found {codecs[1]}; use another"
             " --output_dir"
         )
-    check_same_data(exp_dir, before, data_record, SPLITS)
+    check_same_data(exp_dir, data_record, SPLITS)

@@ -11,15 +11,14 @@ from espnet2.utils.nested_dict_action import NestedDictAction
 from torch import Tensor
 
 from codec_ssl.data.data_dir import DataDir
-from codec_ssl.errors import CheckpointError, ConfigError
-from codec_ssl.tasks.data_paths import data_paths
+from codec_ssl.errors import ConfigError
+from codec_ssl.tasks.data_paths import check_same_data, data_paths
 from codec_ssl.tasks.f0_quantizer_model import (
     COMMITMENT_WEIGHT,
     VOICING_WEIGHT,
     ESPnetF0Quantizer,
 )
 from codec_ssl.tasks.ready_batches import CodebookTask, crop_options
-from codec_ssl.train.checkpoint import read_config
 from codec_ssl.train.crops import cached_training, cached_validation
 from codec_ssl.train.recovery import CheckpointKeeper
 from codec_ssl.train.trainer import CodecSSLTrainer
@@ -159,10 +158,5 @@ def _record(args: argparse.Namespace) -> dict[str, Any]:
     }
     keeper = CheckpointKeeper(args.output_dir, args.best_model_criterion)
     if args.resume and keeper.exists():
-        before = read_config(args.output_dir)["data_record"]
-        if differs := [key for key in record if before.get(key) != record[key]]:
-            raise CheckpointError(
-                f"{args.output_dir}: expected the data that it was trained with, found other "
-                f"{', '.join(differs)}; use another --output_dir"
-            )
+        check_same_data(args.output_dir, record)
     return record

@@ -22,6 +22,7 @@ from codec_ssl.errors import ConfigError
 from codec_ssl.evaluation.superb.items import WholeItems, open_encoder
 from codec_ssl.evaluation.superb.model import SuperbModel
 from codec_ssl.evaluation.superb.problem import PROBLEMS, Problem, problem_class
+from codec_ssl.tasks.data_paths import check_same_data
 from codec_ssl.tasks.packed import RecordedTask
 from codec_ssl.tasks.ready_batches import ReadyBatchTask
 from codec_ssl.tasks.superb_data import (
@@ -29,7 +30,6 @@ from codec_ssl.tasks.superb_data import (
     BatchOptions,
     Material,
     TrainingItems,
-    check_resume,
     device_of,
     open_material,
 )
@@ -145,7 +145,7 @@ class SuperbTask(ReadyBatchTask, RecordedTask, AbsTask):
         record = material.record()
         keeper = CheckpointKeeper(args.output_dir, args.best_model_criterion)
         if args.resume and keeper.exists():
-            check_resume(record, args.output_dir)
+            check_same_data(args.output_dir, record)
         args.data_record = record
         problem = made(args.vocabulary, args.head_conf)
         cls._material, cls._problem = material, problem

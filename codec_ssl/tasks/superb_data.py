@@ -16,7 +16,6 @@ import argparse
 from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -24,7 +23,7 @@ import torch
 from torch.utils.data import Dataset
 
 from codec_ssl.data.data_dir import DataDir
-from codec_ssl.errors import CheckpointError, ConfigError, DataError
+from codec_ssl.errors import ConfigError, DataError
 from codec_ssl.evaluation.superb.items import (
     Batch,
     Item,
@@ -39,7 +38,6 @@ from codec_ssl.tasks.data_paths import data_paths
 from codec_ssl.tokens import contract
 from codec_ssl.tokens.files import canonical, text_digest
 from codec_ssl.tokens.store import TokenStore
-from codec_ssl.train.checkpoint import read_config
 from codec_ssl.train.crops import Visits
 
 SPLITS = ("train", "valid")
@@ -108,21 +106,6 @@ def _paths(args: argparse.Namespace, split: str) -> dict[str, str]:
     if LABELS not in found:
         raise ConfigError(f"{split} data: expected DATA_DIR,{LABELS},data_dir, found none", "data")
     return found
-
-
-def check_resume(record: Mapping[str, Any], exp_dir: str | Path) -> None:
-    """Refuse to go on with another encoder or other data than a training was started with.
-
-    Raises:
-        CheckpointError: Naming what differs.
-    """
-    before = read_config(exp_dir).get("data_record") or {}
-    other = [name for name, value in record.items() if before.get(name) != value]
-    if other:
-        raise CheckpointError(
-            f"{exp_dir}: {' and '.join(other)}: not what it was trained with; use another"
-            " --output_dir"
-        )
 
 
 @dataclass(frozen=True)

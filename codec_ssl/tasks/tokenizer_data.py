@@ -19,6 +19,7 @@ from codec_ssl.features.base import Origin, SpeechEncoder
 from codec_ssl.features.cache import FeatureCache, digest_of
 from codec_ssl.features.factory import make_encoder, open_utterances
 from codec_ssl.features.utterances import store_of
+from codec_ssl.tasks.data_paths import check_same_data
 from codec_ssl.tasks.ready_batches import crop_options
 from codec_ssl.tokenizers.experiment import recorded_origin
 from codec_ssl.tokens import contract
@@ -148,13 +149,7 @@ def check_resume(data_record: Mapping[str, Any], exp_dir: str | Path) -> None:
             f"{exp_dir}: expected features of {before}, with which it was trained, found {now};"
             " use another --output_dir"
         )
-    for split in SPLITS:
-        if config["data_record"].get(split) != data_record[split]:
-            raise CheckpointError(
-                f"{exp_dir}: expected the {split} utterances that it was trained with,"
-                f" {config['data_record'].get(split)}, found {data_record[split]}; use another"
-                " --output_dir"
-            )
+    check_same_data(exp_dir, data_record, SPLITS)
 
 
 def log_short(features: Features, split: str, crop_frames: int) -> None:

@@ -32,7 +32,6 @@ from codec_ssl.tasks.vocoder_model import (
     build_discriminator,
 )
 from codec_ssl.tokens import contract
-from codec_ssl.train.checkpoint import read_config
 from codec_ssl.train.recovery import CheckpointKeeper
 from codec_ssl.train.trainer import CodecSSLGANTrainer
 from codec_ssl.vocoder.experiment import (
@@ -168,8 +167,7 @@ class VocoderTask(SideCropTask, RecordedTask, AbsTask):
         record = {split: opened.record() for split, opened in splits.items()}
         keeper = CheckpointKeeper(args.output_dir, args.best_model_criterion)
         if args.resume and keeper.exists():
-            before = read_config(args.output_dir).get("data_record") or {}
-            check_same_data(args.output_dir, before, record, SPLITS)
+            check_same_data(args.output_dir, record)
         vectors = _vectors(args, train) if args.speakers == RESEMBLYZER else None
         facts = _gather_facts(args, train, vectors)
         args.data_record = {**record, FACTS: facts.to_plain()}

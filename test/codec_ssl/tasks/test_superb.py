@@ -90,7 +90,7 @@ def test_a_killed_training_goes_on_exactly(root, tmp_path):
     assert config["data_record"]["train"]["count"] == COUNTS["train"]
     # Other data than it was begun with.
     make_ks(tmp_path / "other", {**COUNTS, "train": 20})
-    with pytest.raises(CheckpointError, match="train: not what it was trained with"):
+    with pytest.raises(CheckpointError, match="the train data that it was trained with"):
         train(tmp_path / "other", tmp_path / "cut", "--max_epoch", "4")
 
 
