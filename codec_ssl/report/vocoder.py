@@ -24,6 +24,7 @@ _TITLES = {
     CONVERSION: "Voice conversion",
 }
 _SIMILARITY = "speaker_similarity"
+_PITCH = ("vde", "ffe", "f0_correlation")
 _NOTES = {
     RESYNTHESIS: "kbps are those of the units: codes of F0 and the speaker come on top",
     TIMED: "de-duplicated units; the speech is as long as the vocoder says, so that it is compared "
@@ -68,7 +69,7 @@ def sections(files: Sequence[ResultFile]) -> list[str]:
             results = [result for file in of_set for result in file.results]
             rows = table(results, kind, {note.partition(":")[0] for note in reasons})
             if rows:
-                notes = [_NOTES[kind], *reasons]
+                notes = [_NOTES[kind], *_trackers(results, kind), *reasons]
                 parts.append(f"## {title}: {name}")
                 parts.append(render(rows[0], rows[1:], "markdown", notes=notes))
     return [*parts, "The first of them:", provenance(files[0])] if parts else []
@@ -140,6 +141,13 @@ def _units(told: Mapping[str, Any]) -> str:
 
 def _kbps(told: Mapping[str, Any]) -> str:
     return NOT_RUN if told.get("kbps") is None else f"{told['kbps']:.3g}"
+
+
+def _trackers(results: Sequence[Result], kind: str) -> list[str]:
+    """What found the pitch, as it decides what counts as voiced."""
+    told = [r.scored for r in results if r.metric in _PITCH and r.scored[SPEECH] == kind]
+    makers = dict.fromkeys(str(each["maker"]) for each in told if each.get("maker"))
+    return [f"F0 is found by {', '.join(makers)}"] if makers else []
 
 
 def _dashes(files: Sequence[ResultFile]) -> list[str]:

@@ -49,13 +49,15 @@ def test_converted_voices_are_compared_with_both_speakers():
 def test_a_report_has_a_table_for_each_kind_and_the_reasons_of_dashes(tmp_path):
     kinds = {RESYNTHESIS: "vde", TIMED: "speaker_similarity", CONVERSION: "speaker_similarity"}
     for kind, metric in kinds.items():
-        results = [scored("kmeans", kind, metric, 0.25, (0.2, 0.3), **UNITS)]
+        told = UNITS | {"maker": f"tracker of {kind}" if metric == "vde" else "resemblyzer"}
+        results = [scored("kmeans", kind, metric, 0.25, (0.2, 0.3), **told)]
         write_results(tmp_path / f"exp/{kind}/results.json", results, 1.0, notes=[NOTE])
     write_report(tmp_path / "report", find_result_files(tmp_path / "exp"), {}, {})
     text = (tmp_path / "report/REPORT.md").read_text()
     for title in ("## Resynthesis: test", "## Voice conversion: test", "with predicted durations:"):
         assert title in text
     assert "25.0 [20.0, 30.0]" in text and text.count(NOTE) == 3
+    assert text.count("F0 is found by tracker of resynthesis\n") == text.count("F0 is found") == 1
     # They are no codecs to be counted, nor tokenizers to be drawn.
     assert "## Codecs" not in text and "## Tokens" not in text
 
