@@ -103,9 +103,7 @@ def maker_of(metric: str, options: ScorerOptions) -> str:
         return weights
     dists = _packages(metric, options).values()
     made_by = ", ".join(f"{dist} {metadata.version(dist)}" for dist in dists)
-    if metric in pitch.METRICS and options.pitch != pitch.TRACKER.method:
-        return f"{made_by} {options.pitch}"
-    return made_by
+    return f"{made_by} {options.pitch}" if metric in pitch.METRICS else made_by
 
 
 def _packages(metric: str, options: ScorerOptions) -> dict[str, str]:
