@@ -66,7 +66,6 @@ _NEED_WEIGHTS = {
 _PACKAGES = {
     "mcd": {"pyworld": "pyworld", "pysptk": "pysptk"},
     "f0_corr": {"pyworld": "pyworld", "pysptk": "pysptk"},
-    **{metric: {"pyworld": "pyworld"} for metric in pitch.METRICS},
     "pesq": {"pesq": "pesq"},
     "ci_sdr": {"ci_sdr": "ci_sdr"},
     "si_sdr": {"ci_sdr": "ci_sdr"},
@@ -107,6 +106,7 @@ def maker_of(metric: str, options: ScorerOptions) -> str:
 
 
 def _packages(metric: str, options: ScorerOptions) -> dict[str, str]:
-    if metric in pitch.METRICS and options.pitch == "pyin":
-        return {"librosa": "librosa"}
+    if metric in pitch.METRICS:
+        package = "librosa" if options.pitch == "pyin" else "pyworld"
+        return {package: package}
     return _PACKAGES.get(metric, {})

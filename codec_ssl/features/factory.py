@@ -141,16 +141,16 @@ def make_source(
         ConfigError: If the encoder takes waveforms and there is no data dir, or its frames come at
             another rate than those of the store.
     """
+    wanted = utterances.utt_ids if utt_ids is None else utt_ids
     if not _takes_waves(encoder):
         if (store := store_of(utterances)) is None:
             raise ConfigError(f"encoder {encoder.name} takes codes: found {utterances.path}")
-        return CodeSource(store, utterances.utt_ids if utt_ids is None else utt_ids)
+        return CodeSource(store, wanted)
     if abs(encoder.frame_rate - utterances.frame_rate) > _SAME_RATE * encoder.frame_rate:
         raise ConfigError(
             f"encoder {encoder.name}: expected {encoder.frame_rate:g} frames a second, found"
             f" {utterances.frame_rate:g} in {utterances.path}: leave the store out"
         )
-    wanted = utterances.utt_ids if utt_ids is None else utt_ids
     frames = {utt: utterances.num_frames(utt) for utt in wanted}
     if isinstance(utterances, WaveUtterances):
         samples = {utt: utterances.num_samples(utt) for utt in wanted}

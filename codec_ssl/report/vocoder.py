@@ -24,7 +24,7 @@ _TITLES = {
     CONVERSION: "Voice conversion",
 }
 _SIMILARITY = "speaker_similarity"
-_PITCH = ("vde", "ffe", "f0_correlation")
+_PITCH = ("vde", "gpe", "ffe", "f0_correlation")
 _NOTES = {
     RESYNTHESIS: "kbps are those of the units: codes of F0 and the speaker come on top",
     TIMED: "de-duplicated units; the speech is as long as the vocoder says, so that it is compared "

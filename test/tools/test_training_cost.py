@@ -1,20 +1,18 @@
 """The cost benchmark, on files and codes small enough for a test."""
 
-import importlib
 import json
-import sys
 from pathlib import Path
 
 import numpy as np
 import pytest
 import soundfile
+from benchmarks import run_benchmark
 
 from codec_ssl.data.data_dir import DataDir
-from codec_ssl.report.paper_table import REPOSITORY, find_ours, load_paper
+from codec_ssl.report.paper_table import find_ours, load_paper
 from codec_ssl.report.results import read_results
 from codec_ssl.tokens.store import TokenStore, TokenStoreWriter
 
-BENCHMARKS = REPOSITORY / "tools" / "benchmarks"
 SECONDS = {"a": 1.2, "b": 1.3, "c": 1.4}
 
 
@@ -52,9 +50,7 @@ def test_cost_of_a_corpus_fills_table_two(corpus, tmp_path, monkeypatch):
     options = ["--data_dir", data.path, "--store", store.path, "--results", out]
     options += ["--num_batches", "1", "--repeats", "1", "--batch_seconds", "1"]
     options += ["--num_layers", "1", "--device", "cpu", "--json", tmp_path / "j"]
-    monkeypatch.syspath_prepend(BENCHMARKS)
-    monkeypatch.setattr(sys, "argv", ["training_cost", *map(str, options)])
-    importlib.import_module("training_cost").main()
+    run_benchmark(monkeypatch, "training_cost", *options)
     audio = sum(Path(path).stat().st_size for path in data.wav_scp.values())
     stored = sum(file.stat().st_size for file in store.path.iterdir())
     table = load_paper("codec2vec").table("II")

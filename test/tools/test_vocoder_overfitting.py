@@ -1,16 +1,14 @@
 """Ten sentences by heart, in a fifth of the benchmark's steps on half batches: less exactly."""
 
-import importlib
 import json
-import sys
 from pathlib import Path
 
 import pytest
 import yaml
+from benchmarks import run_benchmark
 
 from codec_ssl.report.paper_table import REPOSITORY
 
-BENCHMARKS = REPOSITORY / "tools" / "benchmarks"
 CONFIG = REPOSITORY / "egs2/mini/voc1/conf/train_unit_hifigan.yaml"
 
 
@@ -24,9 +22,7 @@ def test_a_vocoder_learns_ten_sentences_and_their_pitch(
     (tmp_path / "train.yaml").write_text(yaml.safe_dump(config))
     options = ["--out", tmp_path / "out", "--config", tmp_path / "train.yaml"]
     options += ["--steps", 2000, "--gamma", 0.8]
-    monkeypatch.syspath_prepend(BENCHMARKS)
-    monkeypatch.setattr(sys, "argv", ["vocoder_overfitting", *map(str, options)])
-    importlib.import_module("vocoder_overfitting").main()
+    run_benchmark(monkeypatch, "vocoder_overfitting", *options)
     found = json.loads((tmp_path / "out/overfitting.json").read_text())
     assert found["ratio"] < 0.2
     assert found["f0_pyin"] > 0.7

@@ -130,7 +130,7 @@ def test_other_rates_are_resampled(signals):
 def test_the_scorers_add_up_frames_and_share_one_analysis(signals):
     metrics = ("vde", "gpe", "ffe", "f0_correlation")
     scorers = make_scorers(ScorerOptions(metrics))
-    assert len(scorers.scorers) == 1 and scorers.makers["ffe"].endswith(" dio")
+    assert len(scorers.scorers) == 1 and scorers.makers["ffe"].startswith("pyworld ")
     plain, wrong = signals["plain"], signals["too high in a half"]
     found = scorers(make_pair("u", plain, wrong, RATE))
     curves = pitch_pair(plain, wrong, RATE)
@@ -140,8 +140,10 @@ def test_the_scorers_add_up_frames_and_share_one_analysis(signals):
     assert scorer(make_pair("u", plain, wrong, RATE)).keys() == {"vde"}
 
 
-@pytest.mark.parametrize("method, maker", [("harvest", "pyworld"), ("pyin", "librosa")])
-def test_another_tracker_is_asked_for_and_told(signals, method, maker):
+@pytest.mark.parametrize(
+    "method, maker", [("dio", "pyworld"), ("harvest", "pyworld"), ("pyin", "librosa")]
+)
+def test_the_tracker_is_asked_for_and_told(signals, method, maker):
     [scorer] = make_scorers(ScorerOptions(("ffe",), pitch=method)).scorers
     assert scorer.maker == f"{maker} {metadata.version(maker)} {method}"
     plain, wrong = signals["plain"], signals["too high in a half"]

@@ -4,6 +4,7 @@ import numpy as np
 import pytest
 import soundfile
 import torch
+from toy_vocoder import write_store
 
 from codec_ssl.data.data_dir import DataDir
 from codec_ssl.data.data_dir_edits import subset
@@ -16,7 +17,7 @@ from codec_ssl.features.stream import stream_features
 from codec_ssl.features.utterances import WaveUtterances
 from codec_ssl.tokenizers.kmeans import KMeans, KMeansOptions
 from codec_ssl.tokenizers.labels import extract_labels, fit_tokenizer
-from codec_ssl.tokens.store import TokenStore, TokenStoreWriter
+from codec_ssl.tokens.store import TokenStore
 
 SAMPLES = {"a": 16000, "b": 12345, "c": 320}
 
@@ -75,11 +76,7 @@ def test_unusable_files_are_left_out_up_to_a_share(data_dir, tmp_path, caplog):
 def test_of_a_larger_store_and_a_larger_data_dir_only_what_both_have_is_taken(data_dir, tmp_path):
     frames = {"z": 7, "slow": 32, "b": 39, "y": 3}
     codes = {utt: np.full((count, 1), number) for number, (utt, count) in enumerate(frames.items())}
-    options = {"sizes": [4], "frame_rate": 50, "sample_rate": 16000}
-    options["maker"] = {"kind": "codec", "name": "toy", "fingerprint": "f"}
-    writer = TokenStoreWriter(tmp_path / "codes", utt_ids=list(codes), **options)
-    writer.write_shard(0, iter(codes.items()))
-    store = writer.finalize()
+    store = write_store(tmp_path / "codes", codes, [4])
     coded = CodecEmbeddings(torch.eye(4)[None], 50.0)
     for encoder in (LogMel(16000, 50.0), coded):
         utterances = open_utterances(encoder, store, data_dir)

@@ -162,7 +162,10 @@ def test_pitch_that_was_found_otherwise_is_refused(trained, root, tmp_path, task
 
 
 def test_other_data_and_options_are_refused(trained, tmp_path, task, command):
-    with pytest.raises(CheckpointError, match=r"the valid data .*; use another --output_dir"):
+    with pytest.raises(
+        CheckpointError,
+        match=r"expected the valid data that it was trained with, .*; use another --output_dir",
+    ):
         run(task, command(trained, valid="new"))
     with pytest.raises(ConfigError, match="--accum_grad must be 1, not 2"):
         run(task, command(tmp_path, "--accum_grad", "2"))
